@@ -1,0 +1,172 @@
+"""A pipeline's run while it happens: which denoiser call this is, and whether guidance is on.
+
+`LiveRun` is what the hooks of every accelerator look at. Its source is copied into generated
+programs, so it imports nothing of this package and nothing at all when it is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+class LiveRun:
+    """Counts the denoiser calls of a pipeline's current run.
+
+    A run begins where the pipeline calls `scheduler.set_timesteps`: every cache is dropped there.
+    Calls are counted, timesteps are never looked up: some schedulers repeat them (Heun), and
+    image-to-image pipelines start in the middle. A pipeline that makes more calls than there are
+    timesteps (the guidance halves one after the other) would mix them up, and raises.
+
+    Guidance doubles the batch exactly when the denoiser gets two times as many samples as
+    `pipe.prepare_latents` made. That holds for pipelines that keep their guidance to themselves
+    too (PixArt). Where that method was not called, the two halves of the first call's input are
+    compared: under guidance they are copies of each other.
+
+    Attributes:
+        pipe: The pipeline.
+        denoiser: Its UNet or transformer.
+        barriers: Calls at which every cache across steps must be filled anew.
+        steps: Denoiser calls that the schedule foresees.
+        index: Number of the current call, from 0; -1 before the first.
+        guided: Whether the current call's batch holds an unconditional and a conditional half.
+        height: Rows of tokens at the denoiser's finest level.
+        width: Columns of tokens there.
+    """
+
+    def __init__(self, pipe: Any, barriers: Iterable[int] = ()) -> None:
+        self.pipe = pipe
+        unet = getattr(pipe, "unet", None)
+        self.denoiser = pipe.transformer if unet is None else unet
+        self.barriers = frozenset(barriers)
+        self.steps = 0
+        self.index = -1
+        self.guided = False
+        self.height = self.width = 0
+        self._latents: int | None = None  # samples without guidance's copies
+        self._latents_are_new = False
+        self._scheduler: Any = None
+        self._resets: list[Callable[[], object]] = []
+
+    def on_reset(self, reset: Callable[[], object]) -> None:
+        """Calls `reset` when a run begins and after its last denoiser call."""
+        self._resets.append(reset)
+
+    def start(self) -> None:
+        """Begins to watch the pipeline; call it after all hooks stand, so that it is outermost."""
+        self._watch_scheduler()
+        self._watch_latents()
+        self._watch_denoiser()
+
+    def one_half(
+        self, forward: Callable[..., Any], args: Any, kwargs: Any, *, conditional: bool
+    ) -> Any:
+        """Calls the denoiser for one half of a guided batch and gives its answer for both.
+
+        With equal halves the pipeline's u + scale * (c - u) is u, exactly: no guidance.
+
+        Args:
+            forward: The denoiser's forward.
+            args: Its positional arguments; tensors hold 2B samples.
+            kwargs: Its keyword arguments.
+            conditional: Which half: the second (the prompt's), else the first.
+
+        Returns:
+            The denoiser's output for 2B samples.
+        """
+        size = self._sample(args, kwargs).shape[0] // 2
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, (tuple, list)):
+                return type(value)(cut(item) for item in value)
+            if isinstance(value, dict):
+                return {name: cut(item) for name, item in value.items()}
+            if getattr(value, "ndim", 0) and value.shape[0] == 2 * size:
+                return value[size:] if conditional else value[:size]
+            return value
+
+        output = forward(*cut(args), **cut(kwargs))
+        if isinstance(output, tuple):
+            return (output[0].repeat(2, *[1] * (output[0].ndim - 1)), *output[1:])
+        return type(output)(sample=output.sample.repeat(2, *[1] * (output.sample.ndim - 1)))
+
+    def _begin(self) -> None:
+        self.steps = len(self._scheduler.timesteps)
+        self.index = -1
+        if not self._latents_are_new:
+            self._latents = None
+        self._reset()
+
+    def _reset(self) -> None:
+        for reset in self._resets:
+            reset()
+
+    def _watch_scheduler(self) -> None:
+        if self._scheduler is self.pipe.scheduler:
+            return
+        scheduler = self._scheduler = self.pipe.scheduler
+        original = scheduler.set_timesteps
+
+        @functools.wraps(original)  # pipelines look at the signature
+        def set_timesteps(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            if scheduler is self._scheduler:
+                self._begin()
+            return result
+
+        scheduler.set_timesteps = set_timesteps
+
+    def _watch_latents(self) -> None:
+        original = getattr(self.pipe, "prepare_latents", None)
+        if original is None:
+            return
+
+        @functools.wraps(original)
+        def prepare_latents(*args: Any, **kwargs: Any) -> Any:
+            result = original(*args, **kwargs)
+            latents = result[0] if isinstance(result, (tuple, list)) else result
+            self._latents, self._latents_are_new = latents.shape[0], True
+            if self.pipe.scheduler is not self._scheduler:  # somebody has put in another one
+                self._watch_scheduler()
+                self._begin()
+            return result
+
+        self.pipe.prepare_latents = prepare_latents
+
+    def _watch_denoiser(self) -> None:
+        original = self.denoiser.forward
+
+        @functools.wraps(original)
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            self._count(self._sample(args, kwargs))
+            output = original(*args, **kwargs)
+            if self.index + 1 == self.steps:
+                self._reset()  # the decoder gets the memory
+            return output
+
+        self.denoiser.forward = forward
+
+    def _count(self, sample: Any) -> None:
+        self.index += 1
+        self._latents_are_new = False
+        if self.index >= self.steps > 0:
+            raise RuntimeError(
+                f"the denoiser was called more often than the schedule's {self.steps} times: "
+                "accelerators count calls, and need a pipeline that makes one for each timestep "
+                "after scheduler.set_timesteps"
+            )
+        n_samples = sample.shape[0]
+        if self._latents is None:
+            half = n_samples // 2
+            copies = n_samples % 2 == 0 and bool((sample[:half] == sample[half:]).all())
+            self._latents = half if copies else n_samples
+        self.guided = n_samples == 2 * self._latents
+        patch = getattr(self.denoiser.config, "patch_size", None) or 1
+        self.height, self.width = sample.shape[-2] // patch, sample.shape[-1] // patch
+
+    @staticmethod
+    def _sample(args: Any, kwargs: Any) -> Any:
+        if args:
+            return args[0]
+        return kwargs["sample"] if "sample" in kwargs else kwargs["hidden_states"]

@@ -1,0 +1,88 @@
+"""What a pipeline's shape allows, read from its modules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from accel_opt.core.errors import RefusedError
+from accel_opt.core.run import ModelInfo, RunInfo
+
+
+def denoiser_of(pipe: Any) -> Any:
+    """The pipeline's UNet, else its transformer, else None."""
+    for name in ("unet", "transformer"):
+        module = getattr(pipe, name, None)
+        if module is not None:  # asking a compiled module for its truth raises
+            return module
+    return None
+
+
+def is_compiled(module: Any) -> bool:
+    """Whether a module, or any below it, runs code that hooks would not reach."""
+    return type(module).__name__ == "OptimizedModule" or any(
+        getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
+    )
+
+
+def model_info(pipe: Any) -> ModelInfo:
+    """The shape of a pipeline's denoiser.
+
+    Raises:
+        RefusedError: The pipeline has neither a UNet nor a transformer.
+    """
+    unet = getattr(pipe, "unet", None)
+    if unet is not None:
+        return ModelInfo(
+            pipeline=type(pipe).__name__,
+            denoiser="unet",
+            # DeepCache numbers three layers a block: two resnets and the downsampler.
+            branches=3 * len(getattr(unet, "down_blocks", ())),
+            attention_levels=_attention_levels(unet),
+        )
+    if getattr(pipe, "transformer", None) is not None:
+        return ModelInfo(
+            pipeline=type(pipe).__name__,
+            denoiser="transformer",
+            branches=0,
+            attention_levels=(1,),
+        )
+    raise RefusedError(f"{type(pipe).__name__} has neither a UNet nor a transformer")
+
+
+def run_info(pipe: Any, steps: int, guidance_scale: float = 7.5) -> RunInfo:
+    """What is known of a run of `pipe` before it starts.
+
+    Args:
+        pipe: A diffusers pipeline.
+        steps: The `num_inference_steps` of the call.
+        guidance_scale: Its guidance scale.
+    """
+    scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps.tolist()
+    return RunInfo(
+        steps=len(timesteps),
+        guidance_scale=guidance_scale,
+        scheduler=type(pipe.scheduler).__name__,
+        model=model_info(pipe),
+        distinct_timesteps=len(set(timesteps)) == len(timesteps),
+    )
+
+
+def _attention_levels(unet: Any) -> tuple[int, ...]:
+    """Downsampling factors of the blocks that hold transformer blocks, ascending."""
+    down = list(getattr(unet, "down_blocks", ()))
+    up = list(getattr(unet, "up_blocks", ()))
+    placed = [(2**number, block) for number, block in enumerate(down)]
+    placed += [(2**number, block) for number, block in enumerate(reversed(up))]
+    placed.append((2 ** max(0, len(down) - 1), getattr(unet, "mid_block", None)))
+    return tuple(
+        sorted(
+            {
+                level
+                for level, block in placed
+                if block is not None
+                and any(type(m).__name__ == "BasicTransformerBlock" for m in block.modules())
+            }
+        )
+    )

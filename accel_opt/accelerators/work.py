@@ -1,0 +1,228 @@
+"""FLOPs of a run, by denoiser call and unit: counted once, then composed for any setting.
+
+The denoiser is counted on the `meta` device, without weights and without computing. There the
+counter sees attention's products too; on a CPU it counts them as nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from accel_opt.accelerators.model import denoiser_of
+from accel_opt.core.errors import RefusedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SELF, CROSS, OTHER = "self-attention", "cross-attention", "other"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A part of the denoiser that runs or does not run as a whole.
+
+    Attributes:
+        path: Its module's path below the denoiser.
+        kind: SELF, CROSS or OTHER.
+        linear: FLOPs that grow with the tokens, for one sample.
+        pairs: FLOPs that grow with their square (self-attention's products).
+        tokens: Image tokens that it works on; 0 where that is not known.
+        channels: Features of each.
+    """
+
+    path: str
+    kind: str
+    linear: float
+    pairs: float = 0.0
+    tokens: int = 0
+    channels: int = 0
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A denoiser's units, counted for one sample.
+
+    Attributes:
+        units: All of them, in the order of the modules.
+        twin: The denoiser on the `meta` device, for its structure.
+        height: Rows of tokens at the finest level.
+        width: Columns of tokens there.
+    """
+
+    units: tuple[Unit, ...]
+    twin: Any
+    height: int
+    width: int
+
+    def below(self, modules: Iterable[Any]) -> list[int]:
+        """Numbers of the units at or below some of the twin's modules."""
+        inside = {id(part) for module in modules for part in module.modules()}
+        return [n for n, part in enumerate(self.parts) if id(part) in inside]
+
+    @functools.cached_property
+    def parts(self) -> tuple[Any, ...]:
+        """The twin's module of each unit."""
+        return tuple(self.twin.get_submodule(unit.path) for unit in self.units)
+
+
+@dataclass(frozen=True)
+class Work:
+    """FLOPs of one image's run.
+
+    Attributes:
+        denoiser: The units.
+        flops: FLOPs by call and unit, (steps, units).
+        barriers: Calls at which every cache across steps must be filled anew.
+    """
+
+    denoiser: Denoiser
+    flops: np.ndarray
+    barriers: frozenset[int] = frozenset()
+
+    @property
+    def total(self) -> float:
+        """FLOPs of the whole run."""
+        return float(self.flops.sum())
+
+    def scaled(self, factors: np.ndarray) -> Work:
+        """Every entry times its factor; `factors` broadcasts to (steps, units)."""
+        return replace(self, flops=self.flops * factors)
+
+    def numbers(self, kind: str) -> list[int]:
+        """Numbers of the units of a kind."""
+        return [n for n, unit in enumerate(self.denoiser.units) if unit.kind == kind]
+
+
+def plain_work(
+    denoiser: Denoiser, steps: int, *, guided: bool, barriers: frozenset[int] = frozenset()
+) -> Work:
+    """The work of a run without accelerators."""
+    import numpy as np
+
+    per_call = np.array([unit.linear + unit.pairs for unit in denoiser.units])
+    return Work(denoiser, np.tile(per_call * (2 if guided else 1), (steps, 1)), barriers)
+
+
+_COUNTED: weakref.WeakKeyDictionary[Any, dict[tuple[int, int], Denoiser]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def count(pipe: Any, height: int | None = None, width: int | None = None) -> Denoiser:
+    """Counts a pipeline's denoiser; the second time for nothing.
+
+    Args:
+        pipe: A diffusers pipeline; its weights may be anywhere, also on `meta`.
+        height: Rows of latents; the model's own when not given.
+        width: Columns of latents.
+
+    Raises:
+        RefusedError: It is not known how to call this denoiser.
+    """
+    module = denoiser_of(pipe)
+    size = getattr(getattr(module, "config", None), "sample_size", None)
+    if not isinstance(size, int):
+        raise RefusedError(f"{type(pipe).__name__}: no denoiser whose sample_size is a number")
+    shape = (height or size, width or size)
+    known = _COUNTED.setdefault(module, {})
+    if shape not in known:
+        known[shape] = _count(module, *shape, _text_tokens(pipe))
+    return known[shape]
+
+
+def _text_tokens(pipe: Any) -> int:
+    if type(pipe).__name__.startswith("PixArt"):
+        return 300 if "Sigma" in type(pipe).__name__ else 120  # the calls' max_sequence_length
+    return int(getattr(getattr(pipe, "tokenizer", None), "model_max_length", 77))
+
+
+def _count(module: Any, height: int, width: int, text_tokens: int) -> Denoiser:
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        twin = type(module).from_config(module.config).eval()
+        inputs = _inputs(twin, height, width, text_tokens)
+    tokens: dict[str, tuple[int, int]] = {}
+    for path, part in twin.named_modules():
+        if type(part).__name__ == "Attention":
+            part.register_forward_pre_hook(
+                lambda _, args, path=path: tokens.update({path: tuple(args[0].shape[1:])})
+            )
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        twin(**inputs)
+    counts = {
+        name.partition(".")[2]: {str(op): float(n) for op, n in by_op.items()}
+        for name, by_op in counter.get_flop_counts().items()
+        if name != "Global"
+    }
+    patch = getattr(twin.config, "patch_size", None) or 1
+    units = tuple(_units(twin, "", counts, tokens))
+    return Denoiser(units, twin, height // patch, width // patch)
+
+
+def _units(
+    module: Any, path: str, counts: dict[str, dict[str, float]], tokens: dict[str, tuple[int, int]]
+) -> Iterator[Unit]:
+    total = sum(counts.get(path, {}).values())
+    if type(module).__name__ == "Attention" and total:
+        # On `meta` attention is spelled out as batched products, elsewhere it is one operation.
+        products = sum(n for op, n in counts[path].items() if "attention" in op or "bmm" in op)
+        kind = CROSS if path.endswith("attn2") else SELF
+        # Cross-attention's products grow with the image tokens, not with their square.
+        pairs = products if kind == SELF else 0.0
+        yield Unit(path, kind, total - pairs, pairs, *tokens.get(path, (0, 0)))
+        return
+    divided = hasattr(module, "resnets") or any(
+        type(part).__name__ == "Attention" for part in module.modules()
+    )
+    if total and not divided:
+        yield Unit(path, OTHER, total)  # it runs or does not run as a whole
+        return
+    inside = 0.0
+    for name, child in module.named_children():
+        for unit in _units(child, f"{path}.{name}" if path else name, counts, tokens):
+            inside += unit.linear + unit.pairs
+            yield unit
+    if total > inside:  # module lists are never called: they have no total of their own
+        yield Unit(path, OTHER, total - inside)
+
+
+def _inputs(twin: Any, height: int, width: int, text_tokens: int) -> dict[str, Any]:
+    """Arguments of one call with one sample; the default device says where they lie."""
+    import torch
+
+    config = twin.config
+    sample = torch.empty(1, config.in_channels, height, width)
+    if hasattr(twin, "down_blocks") and hasattr(config, "cross_attention_dim"):
+        added = {}
+        if config.addition_embed_type == "text_time":
+            pooled = config.projection_class_embeddings_input_dim
+            pooled -= 6 * config.addition_time_embed_dim
+            added = {"text_embeds": torch.empty(1, pooled), "time_ids": torch.empty(1, 6)}
+        return {
+            "sample": sample,
+            "timestep": torch.empty(()),
+            "encoder_hidden_states": torch.empty(1, text_tokens, config.cross_attention_dim),
+            "added_cond_kwargs": added,
+        }
+    if type(twin).__name__ == "PixArtTransformer2DModel":
+        return {
+            "hidden_states": sample,
+            "timestep": torch.empty(1),
+            "encoder_hidden_states": torch.empty(1, text_tokens, config.caption_channels),
+            "encoder_attention_mask": torch.empty(1, text_tokens),
+            "added_cond_kwargs": {
+                "resolution": torch.empty(1, 2),
+                "aspect_ratio": torch.empty(1, 1),
+            },
+        }
+    raise RefusedError(
+        f"{type(twin).__name__}: it is not known how to call this denoiser to count its FLOPs; "
+        "measure seconds instead"
+    )

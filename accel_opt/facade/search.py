@@ -1,0 +1,123 @@
+"""`accel_opt.search`: the whole engine as one function."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from accel_opt.core.errors import InputError
+from accel_opt.core.events import Notice, OnEvent, ignore
+from accel_opt.core.measurement import Evaluate
+from accel_opt.core.spec import StudySpec, make_spec
+from accel_opt.search.pipeline_problem import PipelineProblem
+from accel_opt.search.plan import SearchPlan
+from accel_opt.search.space import Space
+from accel_opt.search.storage import open_storage
+from accel_opt.search.study import SearchResult
+from accel_opt.search.study import search as run_search
+
+
+def search(
+    pipe: Any = None,
+    *,
+    space: Space | None = None,
+    evaluate: Evaluate | str | None = None,
+    on_event: OnEvent = ignore,
+    **options: Any,
+) -> SearchResult:
+    """Searches the fastest setting whose quality loss stays under the limit.
+
+    Three ways to call it: by name (`model="SD1.5", scheduler="DDIM", steps=50, ...`), with a
+    pipeline of your own as the first argument, or over anything measurable with `space=` and
+    `evaluate=`. The same call again goes on where an earlier one stopped.
+
+    Args:
+        pipe: A pipeline that you built yourself (LoRA, own scheduler, ...); it is left as it
+            was, and its own scheduler is used unless `scheduler` names another.
+        space: What is searched, instead of accelerators.
+        evaluate: Measures one batch of one setting; "module:function" can be killed when it
+            hangs, and is confirmed in a fresh process.
+        on_event: Told of every step; see `accel_opt.core.events`.
+        **options: Fields of `StudySpec` (model, scheduler, steps, accelerators, max_score_loss,
+            trials, timeout, storage, seed, ...); with `space`, fields of `SearchPlan`, and
+            storage and study.
+
+    Returns:
+        The result: `best` (None when nothing was feasible), `study`, `pareto`, `trials`.
+
+    Raises:
+        InputError: An option is wrong, or a study of that name was made under other conditions.
+    """
+    if (space is None) != (evaluate is None):
+        raise InputError("space and evaluate go together; give both, or neither")
+    if space is not None and evaluate is not None:
+        storage, study = options.pop("storage", None), options.pop("study", "search")
+        plan = _plan(options)
+        return run_search(
+            space, evaluate, plan, storage=storage, study_name=study, on_event=on_event
+        )
+    if pipe is not None:
+        options = _from_pipe(pipe, options)
+    return search_problem(PipelineProblem.from_spec(make_spec(**options), pipe), on_event)
+
+
+def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> SearchResult:
+    """Searches a pipeline problem: loads, warms up, searches, confirms."""
+    spec = problem.spec
+    _check_folder(spec)
+    # What is wrong with the database is said before a model is loaded.
+    open_storage(spec.storage)
+    if problem.model.note and problem.model.kind == "hub":
+        on_event(Notice(f"{spec.model}: {problem.model.note}"))
+    plan, space = problem.plan(), problem.space
+    seconds = problem.evaluator.warm_up(plan.batch_size)
+    on_event(
+        Notice(
+            f"baseline {seconds / plan.batch_size:.3g} s per prompt, batches of "
+            f"{plan.batch_size}, {problem.conditions['dtype']} on {problem.conditions['device']}"
+        )
+    )
+    return run_search(
+        space,
+        problem.evaluate,
+        plan,
+        storage=spec.storage,
+        study_name=str(spec.study),
+        on_event=on_event,
+    )
+
+
+def _plan(options: dict[str, Any]) -> SearchPlan:
+    try:
+        return SearchPlan(**options)
+    except TypeError as error:
+        known = ", ".join(SearchPlan.__dataclass_fields__)
+        raise InputError(f"{error}; with space= and evaluate= these are known: {known}") from None
+
+
+def _from_pipe(pipe: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Options that a pipeline answers itself."""
+    from accel_opt.facade.apply import model_name
+    from accel_opt.pipelines.schedulers import scheduler_class_name
+
+    own = type(pipe.scheduler).__name__
+    wanted = options.get("scheduler")
+    if wanted is not None and scheduler_class_name(wanted) != own:
+        raise InputError(
+            f"scheduler={wanted!r}, but the pipeline runs under {own}; set it on the pipeline, "
+            "or leave scheduler out"
+        )
+    return {"model": model_name(pipe), "scheduler": own} | options
+
+
+def _check_folder(spec: StudySpec) -> None:
+    folder = Path(spec.out or ".")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".accel_opt-probe"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {folder}: {error.strerror}; choose another folder with --out"
+        ) from error

@@ -1,0 +1,1 @@
+"""Floor 4: runs generated programs apart, compares them with the ground truth, gives verdicts."""

@@ -1,0 +1,1 @@
+"""Floor 2: one setting in, measurements out: latency, scores, memory, samples."""

@@ -1,0 +1,150 @@
+"""Sample images of trials, kept as Optuna artifacts beside the study's database.
+
+A file's id is made of its content, so that the baseline's images, which every trial shows, are
+stored once. `optuna-dashboard sqlite:///study.db --artifact-dir artifacts` shows them as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mimetypes
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from accel_opt.core.config import Config
+from accel_opt.core.errors import InputError
+from accel_opt.core.events import Notice, OnEvent
+from accel_opt.core.files import file_name, write_bytes_atomically
+from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
+from accel_opt.search.storage import sqlite_path
+
+if TYPE_CHECKING:
+    import optuna
+
+# Attribute of a study whose database is no file: where its artifacts lie.
+FOLDER = "accel_opt:artifacts"
+_PREFIX = "artifacts:"  # Optuna's own, of a trial's system attributes
+_NAMESPACE = uuid.UUID("5f0c2f0e-8f0b-5d3c-9a53-3d1d6f3a0c11")
+
+
+class Kept:
+    """Remembers the files that an evaluator leaves, until their trial is told.
+
+    Args:
+        study: The study.
+        on_event: Told once when a file cannot be kept; the search goes on without.
+    """
+
+    def __init__(self, study: optuna.Study, on_event: OnEvent) -> None:
+        self._study, self._on_event = study, on_event
+        self._files: dict[str, str] = {}
+        self._failed = False
+
+    def watch(self, evaluate: Evaluate) -> Evaluate:
+        """The same evaluator, watched; a later file of a name replaces an earlier one."""
+
+        def watched(config: Config, batch: Batch) -> BatchMeasurement:
+            found = evaluate(config, batch)
+            self._files.update(found.artifacts)
+            return found
+
+        return watched
+
+    def upload(self, trial: optuna.Trial) -> None:
+        """Keeps the files with a trial that still runs; afterwards Optuna takes none."""
+        files, self._files = self._files, {}
+        folder = folder_of(self._study, choose=True) if files else None
+        if folder is None:
+            return
+        try:
+            for name in sorted(files, key=_place):
+                _upload(trial, folder, name, Path(files[name]))
+        except (OSError, InputError) as error:
+            if not self._failed:
+                self._on_event(Notice(f"sample images are not kept: {error}"))
+            self._failed = True
+
+
+def folder_of(study: optuna.Study, *, choose: bool = False) -> Path | None:
+    """Where a study's artifacts lie: beside an SQLite file, else where the study says.
+
+    Args:
+        study: The study; one in memory has none.
+        choose: Choose a folder, and write it into the study, where it does not say.
+    """
+    import optuna
+
+    storage = study._storage  # noqa: SLF001 - Optuna has no public way to a study's storage
+    if isinstance(storage, optuna.storages.InMemoryStorage):
+        return None
+    url = getattr(getattr(storage, "_backend", storage), "url", "")
+    path = sqlite_path(str(url))
+    if path is not None:
+        return path.parent / "artifacts"
+    known = study.user_attrs.get(FOLDER)
+    if known is None and choose:
+        known = str(Path("studies", file_name(study.study_name), "artifacts").resolve())
+        study.set_user_attr(FOLDER, known)
+    return None if known is None else Path(known)
+
+
+def pictures(study: optuna.Study) -> dict[int, dict[str, Path]]:
+    """Image files of each trial by name ("baseline-0"), where they still exist."""
+    folder = folder_of(study)
+    found: dict[int, dict[str, Path]] = {}
+    for trial in study.get_trials(deepcopy=False) if folder else ():
+        for name, artifact_id in sorted(_listed(trial.system_attrs), key=lambda p: _place(p[0])):
+            path = Path(folder or ".") / artifact_id
+            if path.is_file():
+                found.setdefault(trial.number, {})[name] = path
+    return found
+
+
+def _listed(attributes: dict[str, object]) -> Iterator[tuple[str, str]]:
+    for key, text in attributes.items():
+        if not key.startswith(_PREFIX) or not isinstance(text, str):
+            continue
+        try:
+            meta = json.loads(text)
+            # A database may come from anybody: an id is a UUID, or no file of ours.
+            artifact_id = str(uuid.UUID(meta["artifact_id"]))
+            mimetype, name = str(meta["mimetype"]), str(meta["filename"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if mimetype.startswith("image/"):
+            which, _, kind = Path(name).stem.rpartition("-")
+            yield f"{'baseline' if kind == 'baseline' else 'accelerated'}-{which}", artifact_id
+
+
+def _upload(trial: optuna.Trial, folder: Path, name: str, path: Path) -> None:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    # Databases hand attributes back by key: the first digits keep pairs together, in order.
+    artifact_id = f"{_place(name):02x}{str(uuid.uuid5(_NAMESPACE, f'{digest} {name}'))[2:]}"
+    if not (folder / artifact_id).exists():
+        write_bytes_atomically(folder / artifact_id, content)
+    mimetype, encoding = mimetypes.guess_type(path.name)
+    kind, _, which = name.partition("-")
+    # The dashboard shows files by name: so the setting's stands right of the baseline's.
+    shown = f"{which}-{'baseline' if kind == 'baseline' else 'setting'}{path.suffix}"
+    meta = {
+        "artifact_id": artifact_id,
+        "filename": shown,
+        "mimetype": mimetype or "application/octet-stream",
+        "encoding": encoding,
+    }
+    trial.storage.set_trial_system_attr(
+        trial._trial_id,  # noqa: SLF001
+        f"{_PREFIX}{artifact_id}",
+        json.dumps(meta),
+    )
+
+
+def _place(name: str) -> int:
+    """Pairs stay together, the baseline's first: baseline-0, accelerated-0, baseline-1, ..."""
+    kind, _, which = name.partition("-")
+    number = min(int(which), 100) if which.isdigit() else 101
+    return 2 * number + (kind != "baseline")

@@ -1,0 +1,200 @@
+"""Evaluators given as "module:function", in this process or in one that can be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from accel_opt.core.config import Config
+from accel_opt.core.errors import EvaluationError, InputError, OutOfMemoryError
+from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
+
+_START_TIMEOUT_S = 600.0
+
+
+class HangError(EvaluationError):
+    """The evaluator gave no answer in time; its process was killed."""
+
+    reason = "hang"
+
+
+def resolve(name: str) -> Evaluate:
+    """The evaluator that "module:function" names.
+
+    With "module:function#text" the function is a factory: called with the text (of a study's
+    definition, say), it returns the evaluator.
+
+    Raises:
+        InputError: It is not of that form, or cannot be found.
+    """
+    path, _, text = name.partition("#")
+    found = _imported(path)
+    evaluate: Evaluate = found(text) if "#" in name else found
+    return evaluate
+
+
+def short_name(name: str) -> str:
+    """The name without the text for its factory, for messages."""
+    return name.partition("#")[0]
+
+
+def _imported(path: str) -> Any:
+    module, _, function = path.partition(":")
+    if not module or not function:
+        raise InputError(f'evaluator {path!r} is not of the form "module:function"')
+    try:
+        found: Any = importlib.import_module(module)
+        for part in function.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"evaluator {path!r} cannot be imported: {error}") from error
+    if not callable(found):
+        raise InputError(f"evaluator {path!r} is not callable")
+    return found
+
+
+class ChildEvaluator:
+    """Runs "module:function" in a process of its own, which is killed when it hangs.
+
+    The process stays between batches, so that a model is loaded once.
+
+    Args:
+        name: "module:function", or "module:factory#text".
+        timeout_s: Seconds that one batch may take; None waits for ever.
+    """
+
+    def __init__(self, name: str, timeout_s: float | None = None) -> None:
+        self._name, self._timeout_s = name, timeout_s
+        self._process: subprocess.Popen[str] | None = None
+        self._answers: queue.Queue[str] = queue.Queue()
+
+    def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:
+        """See Evaluate."""
+        if self._process is None or self._process.poll() is not None:
+            self._start()
+        request = {"config": config.to_dict(), "batch": asdict(batch)}
+        answer = self._ask(json.dumps(request), self._timeout_s)
+        if "error" in answer:
+            kind = OutOfMemoryError if answer["reason"] == "out_of_memory" else EvaluationError
+            raise kind(answer["error"])
+        return measurement_from(answer)
+
+    def close(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _start(self) -> None:
+        self.close()
+        command = [sys.executable, "-m", "accel_opt.search.child", self._name]
+        paths = [str(Path.cwd()), *(path for path in sys.path if path)]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))},
+            start_new_session=True,
+        )
+        self._answers = queue.Queue()
+        reader = threading.Thread(
+            target=_pump, args=(self._process.stdout, self._answers), daemon=True
+        )
+        reader.start()
+        answer = self._receive(_START_TIMEOUT_S)
+        if "error" in answer:
+            self.close()
+            raise InputError(answer["error"])
+
+    def _ask(self, line: str, timeout_s: float | None) -> dict[str, Any]:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise EvaluationError("the evaluator's process is gone")
+        try:
+            process.stdin.write(line + "\n")
+            process.stdin.flush()
+        except OSError as error:
+            self.close()
+            raise EvaluationError(f"the evaluator's process died ({error})") from None
+        return self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float | None) -> dict[str, Any]:
+        try:
+            line = self._answers.get(timeout=timeout_s)
+        except queue.Empty:
+            self.close()
+            raise HangError(f"no answer within {timeout_s:g} s; the process was killed") from None
+        except BaseException:
+            # Ctrl-C in mid-batch: an answer that comes later would be taken for the next one's.
+            self.close()
+            raise
+        if not line:
+            process = self._process
+            status = process.wait() if process else None
+            self.close()
+            raise EvaluationError(f"the evaluator's process died (exit status {status})")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+@contextlib.contextmanager
+def opened(evaluate: Evaluate | str, timeout_s: float | None, *, fresh: bool) -> Iterator[Evaluate]:
+    """An evaluator to call; a child process of its own where asked for and possible.
+
+    Args:
+        evaluate: A callable, or "module:function".
+        timeout_s: Seconds that a batch may take.
+        fresh: Start a fresh process even without a time limit.
+
+    Raises:
+        InputError: A time limit is asked of a callable, which cannot be killed.
+    """
+    if not isinstance(evaluate, str):
+        if timeout_s is not None:
+            raise InputError(
+                'a time limit per trial needs an evaluator given as "module:function": '
+                "a callable cannot be killed when it hangs"
+            )
+        yield evaluate
+    elif timeout_s is None and not fresh:
+        yield resolve(evaluate)
+    else:
+        child = ChildEvaluator(evaluate, timeout_s)
+        try:
+            yield child
+        finally:
+            child.close()
+
+
+def measurement_from(answer: dict[str, Any]) -> BatchMeasurement:
+    """A measurement from the JSON that the child wrote."""
+    for name in ("seconds", "baseline_seconds"):
+        answer[name] = tuple(answer[name])
+    for name in ("scores", "baseline_scores"):
+        answer[name] = {metric: tuple(values) for metric, values in answer[name].items()}
+    return BatchMeasurement(**answer)
+
+
+def _pump(stream: IO[str] | None, answers: queue.Queue[str]) -> None:
+    with contextlib.suppress(ValueError, OSError):
+        for line in stream or ():
+            answers.put(line)
+    answers.put("")

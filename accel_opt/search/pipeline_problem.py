@@ -1,0 +1,313 @@
+"""From a validated spec and a pipeline to what the engine searches: a space, an evaluator, a plan.
+
+The engine knows nothing of pipelines; this file is where the two meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from accel_opt import shapes
+from accel_opt.accelerators import registry, stack
+from accel_opt.core.config import Config
+from accel_opt.core.dims import Dim
+from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
+from accel_opt.core.files import file_name
+from accel_opt.core.measurement import Evaluate, Limit
+from accel_opt.core.provenance import MEASURING, machine, versions
+from accel_opt.core.run import RunInfo
+from accel_opt.core.spec import StudySpec
+from accel_opt.measure.runner import CallOptions, PipelineEvaluator
+from accel_opt.metrics import Metric, get_metric
+from accel_opt.pipelines import Model, find_model, scheduler_class_name
+from accel_opt.pipelines.load import load_pipeline
+from accel_opt.prompts import PromptSet, load_prompts
+from accel_opt.search.conditions import SPEC
+from accel_opt.search.plan import SearchPlan
+from accel_opt.search.space import Space
+
+# The main job on the embedded model ends within three minutes on two cores: this much search,
+# this much confirmation, and the start-up.
+EMBEDDED_SEARCH_S = 105.0
+EMBEDDED_CONFIRM_S = 40.0
+EMBEDDED_PROMPTS = 32
+HELDOUT = 240
+DEFAULT_TRIALS = 100
+
+
+def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
+    """The spec with every default of its model filled in, and the model.
+
+    Raises:
+        UnknownNameError: No such model, scheduler or accelerator.
+    """
+    model = find_model(spec.model)
+    if spec.weights == "random":
+        # Scores of random weights mean nothing, and a search without scores has no limit.
+        raise InputError(
+            "weights='random' has no quality to keep, so there is nothing to search under; "
+            "leave --weights out, or load one with load_pipeline(model, weights='random')"
+        )
+    for name in spec.accelerators:
+        registry.get(name)
+    for name in spec.max_loss:
+        get_metric(name)
+    embedded = model.kind == "embedded"
+    free_end = spec.trials is None and spec.timeout is None
+    filled = {
+        "model": model.name,
+        "scheduler": scheduler_class_name(spec.scheduler),
+        "guidance_scale": _either(spec.guidance_scale, model.guidance_scale),
+        "prompts": _either(spec.prompts, EMBEDDED_PROMPTS if embedded else model.prompts),
+        "prompts_from": spec.prompts_from or model.prompts_from,
+        "batch_size": spec.batch_size or model.batch_size,
+        "timeout": EMBEDDED_SEARCH_S if embedded and free_end else spec.timeout,
+        "trials": DEFAULT_TRIALS if free_end and not embedded else spec.trials,
+        "resolution": spec.resolution or (None if embedded else model.resolution),
+    }
+    full = spec.model_copy(update=filled)
+    name = spec.study or default_name(spec, full, model)
+    folder = spec.out or Path("studies") / file_name(name)
+    storage = spec.storage or f"sqlite:///{folder / 'study.db'}"
+    update = {"study": name, "out": folder, "storage": storage}
+    return full.model_copy(update=update), model
+
+
+def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
+    """A study's name: its config, its targets, and every condition that is not the default."""
+    parts = [model.name, full.scheduler, str(full.steps), "+".join(full.targets)]
+    if given.max_score_loss != StudySpec().max_score_loss:
+        parts.append(f"loss{given.max_score_loss:g}")
+    extra = {
+        "speedup": given.speedup,
+        "latency": given.latency,
+        "guidance": given.guidance_scale,
+        "prompts": given.prompts,
+        "batch": given.batch_size,
+        "res": given.resolution,
+    }
+    parts += [f"{name}{value:g}" for name, value in extra.items() if value is not None]
+    parts += [word for word in (given.dtype, given.device) if word]
+    if given.seed != StudySpec().seed:
+        parts.append(f"seed{given.seed}")
+    if given.objective != "speedup":
+        parts.append(given.objective)
+    parts += [f"{metric}{limit:g}" for metric, limit in sorted(given.max_loss.items())]
+    flags = {"all": given.require_all, "frontier": given.frontier}
+    parts += [word for word, on in flags.items() if on]
+    return file_name("-".join(parts).replace("/", "_"))
+
+
+@dataclass
+class PipelineProblem:
+    """Everything a search of one pipeline config needs; heavy parts are made on first use.
+
+    Attributes:
+        spec: The resolved spec.
+        model: The model.
+        given_pipe: A pipeline that the caller built; None loads one.
+    """
+
+    spec: StudySpec
+    model: Model
+    given_pipe: Any = None
+    _prompts: PromptSet | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_spec(cls, spec: StudySpec, pipe: Any = None) -> PipelineProblem:
+        """Resolves names and defaults; loads nothing yet."""
+        return cls(*resolved(spec), given_pipe=pipe)
+
+    @cached_property
+    def pipe(self) -> Any:
+        """The pipeline, ready to call."""
+        if self.given_pipe is not None:
+            return self.given_pipe
+        return load_pipeline(
+            self.model,
+            scheduler=self.spec.scheduler,
+            device=self.spec.device,
+            dtype=self.spec.dtype,
+        )
+
+    @cached_property
+    def run(self) -> RunInfo:
+        """What plugins may know of a run."""
+        return stack.run_info(self.pipe, self.spec.steps, float(self.spec.guidance_scale or 0))
+
+    @cached_property
+    def prompts(self) -> PromptSet:
+        """Search and held-out prompts."""
+        source = str(self.spec.prompts_from)
+        return load_prompts(source, int(self.spec.prompts or 0), HELDOUT)
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """Metrics by name; CLIP always, others where a limit names them."""
+        device = str(self.pipe.device)
+        made: dict[str, Metric] = {}
+        for name in ("clip", *sorted(self.spec.max_loss)):
+            kind: Any = get_metric(name)
+            if name != "clip":
+                made[name] = kind()
+                continue
+            own = str(shapes.clip_folder()) if self.model.kind == "embedded" else None
+            checkpoint = self.spec.scorer or own
+            made[name] = kind(checkpoint, device=device) if checkpoint else kind(device=device)
+        return made
+
+    @cached_property
+    def evaluator(self) -> PipelineEvaluator:
+        """Measures one batch of one setting."""
+        options = CallOptions(
+            self.spec.steps,
+            float(self.spec.guidance_scale or 0),
+            self.spec.negative_prompt,
+            self.spec.resolution,
+        )
+        samples = Path(self.spec.out or ".") / "samples"
+        return PipelineEvaluator(self.pipe, self.prompts, self.metrics, options, samples)
+
+    @property
+    def evaluate(self) -> Evaluate | str:
+        """What the engine is handed: by name where a fresh process can build the same problem."""
+        if self.given_pipe is not None:
+            return self.evaluator
+        text = self.spec.model_dump_json()
+        _BUILT[text] = self
+        return f"{__name__}:evaluator_from#{text}"
+
+    @cached_property
+    def space(self) -> Space:
+        """The default ranges that fit this model and run, as the user narrowed or widened them."""
+        names = self.spec.accelerators
+        refusals = {n: registry.get(n).supports(self.pipe) for n in names}
+        for name, refusal in refusals.items():
+            if refusal:
+                raise RefusedError(f"{name}: {refusal.reason}; leave it out of --accelerators")
+        parameters = {
+            name: _ranged(name, registry.get(name).ranges(self.run), self.spec.ranges.get(name, {}))
+            for name in names
+        }
+        return Space(
+            parameters,
+            canonical=lambda config: stack.canonical(config, self.run),
+            presets=self._presets(parameters),
+            work=self._work,
+            require_all=self.spec.require_all,
+        )
+
+    def _presets(self, parameters: Mapping[str, Mapping[str, Dim]]) -> tuple[Config, ...]:
+        single = [
+            {name: dict(preset.params)}
+            for name in parameters
+            for preset in registry.get(name).presets
+        ]
+        return tuple(Config(settings) for settings in single)
+
+    def _work(self, config: Config) -> float:
+        return float(stack.relative_work(config, self.run, self.pipe))
+
+    @cached_property
+    def conditions(self) -> dict[str, Any]:
+        """What the measurements depend on, by name; plain JSON values."""
+        spec = self.spec
+        device = str(self.pipe.device)
+        return {
+            "model": spec.model,
+            "pipeline": type(self.pipe).__name__,
+            "scheduler": type(self.pipe.scheduler).__name__,
+            "steps": spec.steps,
+            "guidance_scale": spec.guidance_scale,
+            "negative_prompt": spec.negative_prompt,
+            "resolution": spec.resolution or self._own_resolution(),
+            "batch_size": spec.batch_size,
+            "dtype": str(self.pipe.dtype).removeprefix("torch."),
+            "device": machine(device),
+            "weights": spec.weights,
+            "metric": "clip",
+            "scorer": self.metrics["clip"].scorer,
+            "prompts": f"{self.prompts.source} {self.prompts.digest}",
+            "versions": versions(MEASURING),
+        }
+
+    def _own_resolution(self) -> int:
+        denoiser = getattr(self.pipe, "unet", None) or self.pipe.transformer
+        return int(denoiser.config.sample_size * self.pipe.vae_scale_factor)
+
+    def plan(self) -> SearchPlan:
+        """The engine's plan."""
+        spec = self.spec
+        limits = [Limit("clip", spec.max_score_loss)]
+        for name, limit in sorted(spec.max_loss.items()):
+            metric = get_metric(name)
+            absolute = metric.loss == "absolute"
+            limits.append(
+                Limit(
+                    name,
+                    limit,
+                    relative=not absolute,
+                    higher_is_better=metric.higher_is_better,
+                    perfect=metric.perfect if absolute else None,
+                )
+            )
+        embedded = self.model.kind == "embedded"
+        return SearchPlan(
+            limits=tuple(limits),
+            n_items=len(self.prompts.search),
+            batch_size=int(spec.batch_size or 1),
+            confirm_items=len(self.prompts.heldout),
+            objective=spec.objective,
+            trials=spec.trials,
+            timeout_s=spec.timeout,
+            confirm_timeout_s=EMBEDDED_CONFIRM_S if embedded else None,
+            strategy=spec.strategy,
+            seed=spec.seed,
+            target_speedup=spec.speedup,
+            target_latency_s=spec.latency,
+            frontier=spec.frontier,
+            confirm=spec.confirm,
+            trial_timeout_s=spec.trial_timeout,
+            conditions=self.conditions,
+            attributes={SPEC: self.spec.model_dump_json()},
+            allow_drift=spec.allow_drift,
+        )
+
+
+def evaluator_from(spec: str) -> Evaluate:
+    """The evaluator of a resolved spec given as JSON; a fresh process builds its own."""
+    if spec not in _BUILT:
+        _BUILT[spec] = PipelineProblem.from_spec(StudySpec.model_validate_json(spec))
+        problem = _BUILT[spec]
+        problem.evaluator.warm_up(int(problem.spec.batch_size or 1))
+    return _BUILT[spec].evaluator
+
+
+# Problems of this process by their spec, so that the search does not load its model twice.
+_BUILT: dict[str, PipelineProblem] = {}
+
+
+def _either(given: Any, default: Any) -> Any:
+    return default if given is None else given
+
+
+def _ranged(
+    accelerator: str, dims: Mapping[str, Dim], ranges: Mapping[str, tuple[float, ...]]
+) -> dict[str, Dim]:
+    unknown = sorted(set(ranges) - set(dims))
+    if unknown:
+        raise UnknownNameError(f"parameter of {accelerator}", unknown[0], dims)
+    result: dict[str, Dim] = {}
+    for name, dim in dims.items():
+        if name not in ranges:
+            result[name] = dim
+            continue
+        try:
+            result[name] = dim.narrowed(*ranges[name])
+        except InputError as error:
+            raise InputError(f"range of {accelerator}.{name}: {error}") from None
+    return result

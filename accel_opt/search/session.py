@@ -1,0 +1,201 @@
+"""The loop of a search: propose, reserve, evaluate, tell, and know when to end."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from accel_opt.core.errors import InputError
+from accel_opt.core.events import OnEvent, TrialFinished, TrialStarted
+from accel_opt.core.measurement import Evaluate
+from accel_opt.search.artifacts import Kept
+from accel_opt.search.evaluation import evaluate_setting
+from accel_opt.search.failures import describe
+from accel_opt.search.ledger import Ledger
+from accel_opt.search.lifecycle import interrupted, start_trial
+from accel_opt.search.note import write_note
+from accel_opt.search.plan import SearchPlan
+from accel_opt.search.records import Record
+from accel_opt.search.space import Setting, Space
+from accel_opt.search.strategies import Ending, Proposal, Strategy, View
+from accel_opt.search.telling import tell
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass
+class Session:
+    """One process working on one study.
+
+    Attributes:
+        study: The study.
+        space: What is searched.
+        evaluate: Measures one batch.
+        plan: Limits, budget, rules.
+        strategy: Decides what comes next.
+        ledger: What is known.
+        epoch: Which conditions of the study are in force.
+        on_event: Told of every step.
+        lock: Held while a setting is chosen and reserved; several workers share one.
+        sampler_s: Processor seconds spent on choosing, per trial.
+    """
+
+    study: optuna.Study
+    space: Space
+    evaluate: Evaluate
+    plan: SearchPlan
+    strategy: Strategy
+    ledger: Ledger
+    epoch: int
+    on_event: OnEvent
+    lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
+
+    def __post_init__(self) -> None:
+        self.sampler_s: list[float] = []
+        self._start = time.monotonic()
+        # Failures of an earlier run say nothing of this one: the cable may be in again.
+        self._first = len(self.ledger.records)
+        self._kept = Kept(self.study, self.on_event)
+
+    def run(self) -> Ending:
+        """Searches until a rule ends it; every trial is told before anything is raised."""
+        while True:
+            ending = self._budget()
+            if ending:
+                return ending
+            with self.lock:
+                started = time.thread_time()
+                proposal = self._propose()
+                self.sampler_s.append(time.thread_time() - started)
+                if isinstance(proposal, Ending):
+                    return proposal
+                trial = self._reserve(proposal)
+            self._evaluate(proposal, trial)
+
+    def _propose(self) -> Proposal:
+        while self.ledger.retry:
+            record = self.ledger.retry[0]
+            setting = self.space.resolve(record.point)
+            if isinstance(setting, Setting) and not self.ledger.taken(setting.key):
+                return setting
+            self.ledger.retry.pop(0)
+        entropy = (self.plan.seed, len(self.ledger.records), len(self.ledger.pending))
+        rng = np.random.default_rng(np.random.SeedSequence(entropy))
+        view = View(self.space, self.ledger, self.plan, rng, self.study)
+        return self.strategy.propose(view)
+
+    def _reserve(self, setting: Setting) -> optuna.Trial:
+        trial = start_trial(self.study, self.space, setting)
+        self.ledger.pending.add(setting.key)
+        self.ledger.retry = [r for r in self.ledger.retry if r.key != setting.key]
+        return trial
+
+    def _evaluate(self, setting: Setting, trial: optuna.Trial) -> None:
+        self.on_event(TrialStarted(trial.number, setting.config))
+        start = time.monotonic()
+        try:
+            record = evaluate_setting(
+                setting,
+                trial.number,
+                evaluate=self._kept.watch(self.evaluate),
+                space=self.space,
+                plan=self.plan,
+                ledger=self.ledger,
+                on_event=self.on_event,
+            )
+        except InputError:
+            self._finish(trial, interrupted(setting, trial.number, self.epoch))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever an evaluator raises fails its trial only
+            word, text = describe(error)
+            record = Record(
+                trial.number,
+                setting.config,
+                setting.key,
+                "failed",
+                point=setting.point,
+                reason=f"{word}: {text}" if word not in text else text,
+                wall_s=time.monotonic() - start,
+            )
+        except BaseException:
+            self._finish(trial, interrupted(setting, trial.number, self.epoch))
+            raise
+        self._finish(trial, replace(record, epoch=self.epoch))
+
+    def _finish(self, trial: optuna.Trial, record: Record) -> None:
+        self._kept.upload(trial)
+        tell(self.study, trial, record, self.plan, pruned=self.strategy.tells_pruned)
+        self.ledger.add(record)
+        if record.outcome == "interrupted":
+            return
+        best = self.ledger.best
+        if best is record:
+            write_note(self.study, self.ledger)
+        self.on_event(
+            TrialFinished(
+                number=record.number,
+                config=record.config,
+                outcome=record.outcome,
+                speedup=math.exp(record.speed.value),
+                losses={name: loss.value for name, loss in record.losses.items()},
+                feasible=record.feasible(self.plan.limits),
+                best=self.ledger.show(best) if best else None,
+                trials_done=len(self.ledger.records),
+                reason=record.reason,
+            )
+        )
+
+    def _budget(self) -> Ending | None:
+        records, plan = self.ledger.records, self.plan
+        if self.ledger.failures_in_a_row(self._first) >= plan.max_failures:
+            text = (
+                f"{plan.max_failures} evaluations in a row failed, the last: {records[-1].reason}"
+            )
+            return Ending("failures", text)
+        reached = target_reached(self.ledger, plan)
+        if reached:
+            return Ending("target", f"trial {reached.number} reaches the target")
+        if plan.trials is not None and len(records) >= plan.trials:
+            return Ending("trials", f"{len(records)} evaluations, as asked")
+        if len(records) >= plan.infeasible_after and self.ledger.best is None and not plan.frontier:
+            return Ending("infeasible", f"none of {len(records)} evaluations was feasible")
+        return self._time()
+
+    def _time(self) -> Ending | None:
+        if self.plan.timeout_s is None:
+            return None
+        left = self.plan.timeout_s - (time.monotonic() - self._start)
+        needed = expected_seconds(self.ledger, self.plan)
+        if left > 0 and left >= 0.8 * needed:
+            return None
+        why = (
+            "is used up"
+            if left <= 0
+            else f"leaves {left:.0f} s, an evaluation takes {needed:.0f} s"
+        )
+        return Ending("timeout", f"the time limit of {self.plan.timeout_s:g} s {why}")
+
+
+def target_reached(ledger: Ledger, plan: SearchPlan) -> Record | None:
+    """The first feasible record that is fast enough."""
+    for record in ledger.records if plan.has_target else ():
+        speedup = math.exp(record.speed.value)
+        if record.feasible(plan.limits) and plan.meets_target(speedup, record.latency_s):
+            return record
+    return None
+
+
+def expected_seconds(ledger: Ledger, plan: SearchPlan) -> float:
+    """Seconds that a full evaluation is likely to take; 0 while nothing is known."""
+    whole = [r.wall_s for r in ledger.records if r.outcome == "full"]
+    if whole:
+        return statistics.median(whole)
+    parts = [r.wall_s * plan.n_items / r.n_items for r in ledger.records if r.n_items]
+    return statistics.median(parts) if parts else 0.0

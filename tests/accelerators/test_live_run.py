@@ -1,0 +1,96 @@
+import inspect
+
+import pytest
+import torch
+
+from accel_opt.accelerators import registry
+from accel_opt.accelerators.live_run import LiveRun
+from accel_opt.testing import generate, same, tiny_pipeline
+
+
+class Recorder:
+    def __init__(self, pipe):
+        self.run = LiveRun(pipe)
+        self.seen = []
+        self.resets = 0
+        self.run.on_reset(self.reset)
+        original = self.run.denoiser.forward
+
+        def forward(*args, **kwargs):
+            self.seen.append((self.run.index, self.run.steps, self.run.guided))
+            return original(*args, **kwargs)
+
+        self.run.denoiser.forward = forward
+        self.run.start()
+
+    def reset(self):
+        self.resets += 1
+
+
+@pytest.mark.parametrize("kind", ["sd", "sdxl", "pixart-alpha", "pixart-sigma"])
+def test_calls_steps_and_guidance_are_known_at_each_call(kind):
+    pipe = tiny_pipeline(kind)
+    recorder = Recorder(pipe)
+    generate(pipe, steps=3, prompt=["a", "b"])
+    generate(pipe, steps=2, guidance=1.0)
+    generate(pipe, steps=1, guidance=1.0, prompt=["a", "b"])
+    assert recorder.seen == [
+        *((n, 3, True) for n in range(3)),
+        *((n, 2, False) for n in range(2)),
+        (0, 1, False),
+    ]
+    assert recorder.resets == 6, "at the start of each run, and after its last call"
+    assert (recorder.run.height, recorder.run.width) == ((8, 8) if "pixart" in kind else (16, 16))
+
+
+def test_two_images_of_one_seed_without_guidance_are_no_guidance():
+    pipe = tiny_pipeline("sd")
+    recorder = Recorder(pipe)
+    seeds = [torch.Generator().manual_seed(1) for _ in range(2)]
+    pipe(["a cat"] * 2, num_inference_steps=1, guidance_scale=1.0, height=32, width=32,
+         generator=seeds, output_type="latent")  # fmt: skip
+    assert recorder.seen == [(0, 1, False)]
+
+
+def test_without_prepare_latents_the_halves_are_compared():
+    # Another pipeline of the same components: its methods are not watched.
+    pipe = tiny_pipeline("sd")
+    recorder = Recorder(pipe)
+    twin = type(pipe)(**pipe.components, requires_safety_checker=False)
+    twin.set_progress_bar_config(disable=True)
+    generate(pipe, steps=1, prompt=["a", "b", "c"])
+    generate(twin, steps=1, prompt=["a", "b"])
+    generate(twin, steps=1, guidance=1.0, prompt=["a", "b"])
+    assert [guided for _, _, guided in recorder.seen] == [True, True, False]
+
+
+def test_schedulers_keep_their_signature():
+    pipe = tiny_pipeline("sd")
+    before = inspect.signature(pipe.scheduler.set_timesteps)
+    LiveRun(pipe).start()
+    assert inspect.signature(pipe.scheduler.set_timesteps) == before
+
+
+def test_more_calls_than_timesteps_are_refused():
+    pipe = tiny_pipeline("sd")
+    call = pipe.unet.forward
+    with registry.get("deepcache").applied(pipe, {"cache_interval": 3, "cache_branch_id": 0}):
+        inner = pipe.unet.forward
+        pipe.unet.forward = lambda *a, **k: (inner(*a, **k), inner(*a, **k))[0]
+        with pytest.raises(RuntimeError, match="more often than the schedule's 3 times"):
+            generate(pipe, steps=3)
+    assert pipe.unet.forward == call
+
+
+def test_schedulers_that_repeat_timesteps_run_under_everything():
+    for scheduler in ("HeunDiscreteScheduler", "PNDMScheduler", "KDPM2DiscreteScheduler"):
+        pipe = tiny_pipeline("sd", scheduler)
+        plain = generate(pipe, steps=6)
+        for name in registry.names():
+            plugin = registry.get(name)
+            params = {p: dim.gently_first()[-1] for p, dim in plugin.params.items()}
+            with plugin.applied(pipe, params) as call:
+                first = generate(call, steps=6)
+                assert same(first, generate(call, steps=6)), (scheduler, name)
+                assert not same(first, plain), (scheduler, name)
+        assert same(plain, generate(pipe, steps=6)), scheduler

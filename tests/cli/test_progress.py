@@ -1,0 +1,176 @@
+"""Progress: a live view on a terminal, whole plain lines elsewhere, at every size."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+from accel_opt.cli.live import LiveView
+from accel_opt.cli.progress import Progress
+from accel_opt.cli.scatter import Dot, scatter
+from accel_opt.core import events
+from accel_opt.core.config import Config
+from accel_opt.core.measurement import Best, Interval
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+HARMLESS = Config({"deepcache": {"cache_interval": 3, "cache_branch_id": 0}})
+LONG = Config(
+    {
+        "deepcache": {"cache_interval": 3, "cache_branch_id": 0},
+        "tgate": {"gate_step": 10, "sp_interval": 2, "fi_interval": 1, "warmup": 2},
+        "tome": {"ratio": 0.5, "max_downsample": 2},
+    }
+)
+
+
+def best(speedup=2.31, config=LONG):
+    return Best(
+        config=config,
+        speedup=Interval(speedup, speedup - 0.03, speedup + 0.03, 4),
+        score_loss=Interval(0.012, 0.008, 0.016, 32),
+        losses={"clip": Interval(0.012, 0.008, 0.016, 32)},
+        latency_s=0.1,
+        baseline_latency_s=0.231,
+        key=config.key,
+        trial=3,
+    )
+
+
+def story():
+    """A small search as its events."""
+    yield events.Notice("baseline 0.231 s\nper prompt")
+    yield events.SearchStarted(
+        "demo", "sqlite:///study.db", 0, 6, 1_536_000, "gp", 60.0, {"clip": 0.02}
+    )
+    for number, (outcome, speedup, lost) in enumerate(
+        [
+            ("full", 1.4, 0.004),
+            ("hopeless", 3.1, 0.09),
+            ("full", 2.31, 0.012),
+            ("failed", math.nan, None),
+            ("full", 2.5, 0.03),
+        ]
+    ):
+        yield events.TrialStarted(number, LONG)
+        losses = {} if lost is None else {"clip": lost}
+        if lost is not None:
+            yield events.BatchDone(number, 8, 32, speedup, losses)
+        found = best(1.4, HARMLESS) if number < 2 else best()
+        yield events.TrialFinished(
+            number,
+            LONG if number else HARMLESS,
+            outcome,
+            speedup,
+            losses,
+            outcome == "full" and lost is not None and lost <= 0.02,
+            found,
+            number + 1,
+            "out of memory at batch size 8" if outcome == "failed" else "measured",
+        )
+    yield events.ConfirmStarted(LONG, 1, 3, 64)
+    yield events.ConfirmFinished(LONG, True, best())
+    yield events.SearchFinished("6 evaluations, as asked", best(), 5)
+
+
+def shown(width=100, height=30, *, terminal=True, environment=None, **options):
+    file = io.StringIO()
+    console = Console(
+        file=file,
+        width=width,
+        height=height,
+        force_terminal=terminal,
+        _environ=environment or {"TERM": "xterm-256color"},
+        color_system="standard" if terminal else None,
+    )
+    with Progress(console=console, **options) as progress:
+        for event in story():
+            progress(event)
+    return file.getvalue()
+
+
+def test_without_a_terminal_every_line_is_whole_and_plain():
+    text = shown(width=40, terminal=False)
+    lines = text.splitlines()
+    assert not CONTROL.search(text)
+    assert all(re.match(r"\[ +\d+ s\] ", line) for line in lines)
+    assert len(lines) == 1 + 1 + 5 + 2 + 1
+    assert "baseline 0.231 s per prompt" in lines[0]
+    assert "out of memory" in text
+    assert str(LONG) in text  # long settings are not broken over lines
+
+
+def test_no_color_and_dumb_terminals_get_plain_lines(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    text = shown(environment={"TERM": "xterm", "NO_COLOR": "1"})
+    assert not CONTROL.search(text)
+    monkeypatch.delenv("NO_COLOR")
+    assert not CONTROL.search(shown(environment={"TERM": "dumb"}))
+
+
+def test_quiet_says_nothing():
+    assert shown(quiet=True) == ""
+    assert shown(quiet=True, terminal=False) == ""
+
+
+def test_a_terminal_keeps_what_changes_the_answer():
+    text = shown()
+    kept = [line for line in text.splitlines() if re.search(r"\[ +\d+ s\]", line)]
+    said = " ".join(kept)
+    assert "ok" in said
+    assert "failed" in said
+    assert "hopeless" not in said  # the view counts it
+    assert "confirmed: 2.31x" in said
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1  # the cursor comes back
+
+
+def drawn(width, height, count=None, encoding="utf-8"):
+    view = LiveView()
+    for place, event in enumerate(story()):
+        if count is not None and place >= count:
+            break
+        view.take(event)
+    raw = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(raw, encoding=encoding), width=width, height=height)
+    console.print(view)
+    console.file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def test_the_view_says_what_matters():
+    text = drawn(110, 30, 16)
+    assert "5 done of 6, 1 stopped early, 1 failed" in text
+    assert "prompts/s" in text or "left" in text
+    assert "best 2.31x at +1.20 %" in text
+    assert "tgate: fi_interval=1, gate_step=10" in text
+    assert "★" in text
+    assert "limit" in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 9, 15, 20])
+@pytest.mark.parametrize(("width", "height"), [(200, 60), (100, 24), (72, 16), (50, 40), (20, 5)])
+def test_the_view_fits_every_size_at_every_moment(width, height, count):
+    lines = drawn(width, height, count).splitlines()
+    assert max(len(line) for line in lines) <= width
+    assert len(lines) <= height
+
+
+def test_a_terminal_without_unicode_gets_ascii():
+    plot = scatter([Dot(1.5, 0.5, "best"), Dot(2.5, 9.0, "stopped")], 40, 8, unicode=False)
+    text = "\n".join(line.plain for line in plot)
+    assert text.isascii()
+    assert "*" in text
+    assert "." in text
+
+
+def test_the_scatter_puts_harsh_settings_up_and_fast_ones_right():
+    dots = [Dot(1.2, 0.1, "feasible"), Dot(3.0, 2.0, "infeasible"), Dot(math.nan, 1.0, "stopped")]
+    lines = [line.plain for line in scatter(dots, 60, 10)]
+    up = next(i for i, line in enumerate(lines) if "○" in line)
+    down = next(i for i, line in enumerate(lines) if "●" in line)
+    limit = next(i for i, line in enumerate(lines) if "limit" in line)
+    assert up < limit < down
+    assert lines[up].index("○") > lines[down].index("●")

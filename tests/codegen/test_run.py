@@ -1,0 +1,175 @@
+"""Generated programs run, and give the images that `apply` gives."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import numpy as np
+import pytest
+
+from accel_opt.accelerators import stack
+from accel_opt.codegen import generate_code
+
+PROMPTS = ["a cat", "a dog", "a bird"]
+STEPS = 8
+PIPELINES = {
+    "sd": "StableDiffusionPipeline",
+    "sdxl": "StableDiffusionXLPipeline",
+    "pixart-alpha": "PixArtAlphaPipeline",
+}
+SINGLE = [("deepcache",), ("tgate",), ("tome",), ("cfg_cutoff",)]
+COMBINED = [
+    ("deepcache", "tgate"),
+    ("deepcache", "tome"),
+    ("tgate", "tome"),
+    ("deepcache", "tgate", "tome"),
+]
+CASES = [
+    ("sd", "DDIMScheduler", ("deepcache",)),
+    ("sd", "DDIMScheduler", ("tome",)),
+    ("sd", "DDIMScheduler", ("deepcache", "tgate", "tome")),
+    ("sdxl", "DPMSolverMultistepScheduler", ("tgate",)),
+    ("sdxl", "UniPCMultistepScheduler", ("deepcache", "tome")),
+    ("pixart-alpha", "UniPCMultistepScheduler", ("tgate", "tome")),
+]
+EVERYWHERE = [
+    (kind, scheduler, names)
+    for kind in PIPELINES
+    for scheduler in ("DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
+    for names in SINGLE + COMBINED
+    # DeepCache needs a UNet; the package tgate calls PixArt past the fixture below.
+    if kind != "pixart-alpha" or ("deepcache" not in names and names != ("tgate",))
+    if (kind, scheduler, names) not in CASES
+]
+EVERYWHERE += [("sd", "HeunDiscreteScheduler", names) for names in SINGLE]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    from accel_opt.testing import tiny_pipeline
+
+    found = {}
+    for kind in PIPELINES:
+        found[kind] = tmp_path_factory.mktemp("models") / kind
+        tiny_pipeline(kind).save_pretrained(found[kind])
+    return found
+
+
+@pytest.fixture(autouse=True)
+def small_pixart(monkeypatch):
+    """PixArt takes sizes from tables that hold none of toy size."""
+    import diffusers
+
+    original = diffusers.PixArtAlphaPipeline.__call__
+
+    @functools.wraps(original)
+    def call(self, *args, **kwargs):
+        return original(self, *args, use_resolution_binning=False, clean_caption=False, **kwargs)
+
+    monkeypatch.setattr(diffusers.PixArtAlphaPipeline, "__call__", call)
+
+
+def program(source, tmp_path, name):
+    path = tmp_path / f"{name}.py"
+    path.write_text(source)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def images_of(call, batch_size=2, steps=STEPS):
+    import torch
+
+    found = []
+    for start in range(0, len(PROMPTS), batch_size):
+        found += call(
+            prompt=PROMPTS[start : start + batch_size],
+            num_inference_steps=steps,
+            guidance_scale=5.0,
+            generator=torch.Generator("cpu").manual_seed(7),
+            height=32,
+            width=32,
+        ).images
+    return np.stack([np.asarray(image) for image in found])
+
+
+def plain_pipeline(folder, scheduler):
+    import diffusers
+
+    pipe = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipe.scheduler = getattr(diffusers, scheduler).from_config(pipe.scheduler.config)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+@pytest.fixture
+def check(folders, make_entry, tmp_path):
+    def check(kind, scheduler, names):
+        compare(folders[kind], PIPELINES[kind], scheduler, make_entry, names, tmp_path)
+
+    return check
+
+
+def compare(folder, pipeline, scheduler, make_entry, names, tmp_path):  # noqa: PLR0917
+    entry = make_entry(
+        *names,
+        model=str(folder),
+        scheduler=scheduler,
+        steps=STEPS,
+        provenance={"pipeline": pipeline},
+    )
+    source = generate_code(
+        entry,
+        device="cpu",
+        dtype="float32",
+        resolution=32,
+        guidance_scale=5.0,
+        batch_size=2,
+        seed=7,
+    )
+    made = program(source, tmp_path, "generated")
+    pipe = made.load_pipe()
+    first = np.stack([np.asarray(image) for image in made.inference(pipe, PROMPTS)])
+    second = np.stack([np.asarray(image) for image in made.inference(pipe, PROMPTS)])
+
+    ours = plain_pipeline(folder, scheduler)
+    plain = images_of(ours)
+    with stack.applied(ours, entry.config) as fast:
+        expected = images_of(fast)
+    assert not np.array_equal(plain, expected)
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(second, expected)
+
+
+def case_id(value):
+    return value if isinstance(value, str) else "+".join(value)
+
+
+@pytest.mark.parametrize(("kind", "scheduler", "names"), CASES, ids=case_id)
+def test_the_program_gives_the_images_of_apply(kind, scheduler, names, check):
+    check(kind, scheduler, names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "scheduler", "names"), EVERYWHERE, ids=case_id)
+def test_everywhere(kind, scheduler, names, check):
+    check(kind, scheduler, names)
+
+
+@pytest.mark.parametrize("style", ["standalone", "library"])
+def test_the_embedded_model(style, make_entry, tmp_path):
+    from accel_opt import load_pipeline, shapes
+
+    if not (shapes.pipeline_folder() / "model_index.json").is_file():
+        pytest.skip("the embedded model's weights are not there")
+    entry = make_entry("deepcache", model="shapes", steps=4)
+    options = {"device": "cpu", "dtype": "float32", "guidance_scale": 5.0, "batch_size": 2}
+    made = program(
+        generate_code(entry, style, **options, resolution=32, seed=7), tmp_path, f"shapes_{style}"
+    )
+    images = np.stack([np.asarray(i) for i in made.inference(made.load_pipe(), PROMPTS)])
+    pipe = load_pipeline("shapes", scheduler="DDIM", device="cpu", dtype="float32")
+    with stack.applied(pipe, entry.config) as fast:
+        np.testing.assert_array_equal(images, images_of(fast, steps=4))

@@ -1,0 +1,38 @@
+"""The contract on every accelerator of this package and of installed ones."""
+
+import pytest
+
+from accel_opt.accelerators import registry
+from accel_opt.testing import AcceleratorContract
+from accel_opt.testing.contract import DIAGONAL, EVERYTHING
+
+INVALID = {
+    "deepcache": ({"cache_interval": 1}, {"cache_interval": 0}, {"cache_branch_id": -1},
+                  {"cache_branch_id": 12}),
+    "tome": ({"ratio": 0.0}, {"ratio": 1.5}, {"ratio": -0.1}, {"max_downsample": 0}),
+    "tgate": ({"gate_step": 0}, {"gate_step": 8}, {"sp_interval": 0}, {"fi_interval": 0},
+              {"warmup": -1}),
+    "cfg_cutoff": ({"cutoff_step": 0}, {"cutoff_step": 8}),
+}  # fmt: skip
+
+
+def contracts(where):
+    return {
+        f"Test_{name}": type(
+            f"Test_{name}",
+            (AcceleratorContract,),
+            {
+                "accelerator": registry.get(name),
+                "where": where,
+                "invalid": INVALID.get(name, ()),
+            },
+        )
+        for name in registry.names()
+    }
+
+
+globals().update(contracts(DIAGONAL))
+rest = tuple(place for place in EVERYTHING if place not in DIAGONAL)
+globals().update(
+    {f"{name}_everywhere": pytest.mark.slow(suite) for name, suite in contracts(rest).items()}
+)
