@@ -155,8 +155,11 @@ def test_offline(tmp_path):
 
 
 def test_a_dead_hub(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
     from accel_opt.metrics import clip_transformers
 
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(clip_transformers, "reachable", lambda: False)
     with pytest.raises(HubUnreachableError, match="nor is the hub reachable"):
         clip_transformers._load("owner/clip-that-nobody-cached")

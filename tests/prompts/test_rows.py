@@ -98,6 +98,7 @@ def test_offline_folders_work_and_the_hub_is_said_to_be_away(coco, tmp_path):
 
 
 def test_a_dead_hub_is_given_up_at_once(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr(rows, "reachable", lambda: False)
     with pytest.raises(HubUnreachableError, match="nor is the hub reachable"):
         load_prompts("owner/prompts-nobody-cached:prompt", 2, 2)
