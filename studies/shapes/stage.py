@@ -47,6 +47,7 @@ class Stage:
     save_every_s: float = 120.0
     step: int = 0
     spent_s: float = 0.0
+    first_step: int = 0  # where this optimizer began: not 0 after `restore`
     decay_from: int | None = None
     decay_until: int | None = None
     ending: bool = False
@@ -75,7 +76,7 @@ class Stage:
 
     def current_rate(self) -> float:
         """The learning rate of this step."""
-        rate = self.rate * min(1.0, (self.step + 1) / self.warmup)
+        rate = self.rate * min(1.0, (self.step + 1 - self.first_step) / self.warmup)
         if self.decay_from is None or self.decay_until is None:
             return rate
         left = (self.decay_until - self.step) / max(1, self.decay_until - self.decay_from)
@@ -115,7 +116,8 @@ class Stage:
     def _finished(self) -> bool:
         if self.decay_from is None and self.ending:
             self.decay_from = self.step
-            self.decay_until = max(self.step + 1, int(self.step / (1 - self.decay)))
+            made = self.step - self.first_step
+            self.decay_until = self.step + max(1, int(made * self.decay / (1 - self.decay)))
         return self.decay_until is not None and self.step >= self.decay_until
 
     @torch.no_grad()
@@ -140,7 +142,8 @@ class Stage:
     def _update_average(self) -> None:
         if not self.ema:
             return
-        keep = min(self.ema, (1 + self.step) / (10 + self.step))
+        made = self.step - self.first_step
+        keep = min(self.ema, (1 + made) / (10 + made))
         ours, theirs = list(self.average.parameters()), list(self.model.parameters())
         torch._foreach_lerp_(ours, theirs, 1 - keep)
 
@@ -154,6 +157,7 @@ class Stage:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "spent_s": self.spent_s,
+            "first_step": self.first_step,
             "decay": (self.decay_from, self.decay_until),
         }
         partial = self.path.with_suffix(".partial")
@@ -167,6 +171,10 @@ class Stage:
         self.model.load_state_dict(state["model"])
         if self.ema:
             self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.spent_s = state["step"], state["spent_s"]
+        self.first_step = state.get("first_step", 0)
+        if state["optimizer"] is None:
+            self.first_step = self.step
+        else:
+            self.optimizer.load_state_dict(state["optimizer"])
         self.decay_from, self.decay_until = state["decay"]

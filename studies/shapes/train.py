@@ -4,7 +4,8 @@
     python studies/shapes/train.py vae clip     # some stages
 
 Stages: vae, clip, unet, polish, export. Each goes on from its checkpoint under `checkpoints/`;
-touching `checkpoints/<stage>.stop` makes it end early with a proper decay.
+touching `checkpoints/<stage>.stop` makes it end early with a proper decay. `restore` makes
+checkpoints from the shipped weights, to train those further.
 """
 
 import argparse
@@ -18,20 +19,20 @@ import torch.distributed as dist
 import torch.multiprocessing
 
 STAGES = ("vae", "clip", "unet", "polish", "export")
-MINUTES = {"vae": 14.0, "clip": 14.0, "unet": 85.0, "polish": 8.0, "export": 0.0}
+MINUTES = {"restore": 0.0, "vae": 14.0, "clip": 14.0, "unet": 85.0, "polish": 8.0, "export": 0.0}
 FOLDER = Path(__file__).parent / "checkpoints"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("stages", nargs="+", choices=(*STAGES, "all"))
+    parser.add_argument("stages", nargs="+", choices=("restore", *STAGES, "all"))
     parser.add_argument("--minutes", type=float, help="time limit of each stage, decay included")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args()
     for name in STAGES if "all" in options.stages else options.stages:
         minutes = MINUTES[name] if options.minutes is None else options.minutes
-        count = 1 if name == "export" else options.processes
+        count = 1 if name in ("restore", "export") else options.processes
         with tempfile.TemporaryDirectory() as meeting:
             arguments = (count, meeting, (name, options.folder, minutes))
             torch.multiprocessing.spawn(work, arguments, nprocs=count)
