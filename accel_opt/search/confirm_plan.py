@@ -188,7 +188,7 @@ def _room(records: list[Record], plan: SearchPlan, looks: int) -> float:
     if plan.confirm_timeout_s is None or not records:
         return plan.confirm_items
     base, fast = records[0].baseline_latency_s, records[0].latency_s
-    # The baseline is generated once for its scores, and timed beside a few batches of each look.
-    timing = looks * TIMED_BATCHES * plan.batch_size * base
+    # The first look generates the baseline for its scores and times it; later ones time a few.
+    timing = (looks - 1) * TIMED_BATCHES * plan.batch_size * base
     left = 0.85 * plan.confirm_timeout_s / _OVERHEAD - timing
     return max(_FEWEST_ITEMS, min(most, left / (base + looks * fast)))
