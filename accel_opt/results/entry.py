@@ -68,7 +68,6 @@ class Entry:
         searched: tuple[str, ...],
         max_score_loss: float = 0.02,
         speedup: float | None = None,
-        latency_s: float | None = None,
         achieved_only: bool = False,
         conditions: Mapping[str, Any] | None = None,
     ) -> Entry:
@@ -82,16 +81,12 @@ class Entry:
             searched: Accelerators searched together.
             max_score_loss: Allowed score loss of the search.
             speedup: Required speedup; None in upper-bound mode.
-            latency_s: Required seconds per prompt; stored as the speedup it means here.
-            achieved_only: Store it under its achieved speedup alone (the old `--req_time`).
+            achieved_only: Store it under its achieved speedup alone: a required latency (the
+                old `--req_time`) has no place in a key.
             conditions: See `provenance_of`; None writes no provenance.
         """
         achieved = round(best.speedup.value, 2)
-        wanted = speedup
-        if latency_s is not None:
-            wanted = round(best.baseline_latency_s / latency_s, 2)
-        if achieved_only:
-            wanted = achieved
+        wanted = achieved if achieved_only else speedup
         key = EntryKey(model, scheduler, steps, wanted, max_score_loss, tuple(searched))
         provenance = None if conditions is None else provenance_of(best, conditions)
         return cls(

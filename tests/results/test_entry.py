@@ -40,18 +40,6 @@ def test_the_targets_on_and_the_targets_searched_are_told_apart(make_entry):
     assert entry.key.targets == ("deepcache", "tome")
 
 
-def test_a_latency_target_is_stored_as_a_speedup(make_best):
-    entry = Entry.from_best(
-        make_best(3.0, latency=1.0),
-        model="SD1.5",
-        scheduler="DDIMScheduler",
-        steps=50,
-        searched=("tome",),
-        latency_s=1.2,
-    )
-    assert entry.key.speedup == 2.5
-
-
 def test_the_old_required_time_is_stored_under_the_achieved_speedup(make_best):
     entry = Entry.from_best(
         make_best(3.014),
