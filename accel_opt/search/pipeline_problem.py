@@ -202,12 +202,16 @@ class PipelineProblem:
         )
 
     def _presets(self, parameters: Mapping[str, Mapping[str, Dim]]) -> tuple[Config, ...]:
-        single = [
-            {name: dict(preset.params)}
-            for name in parameters
+        return tuple(c for c, _ in self.published if set(c.accelerators) <= set(parameters))
+
+    @property
+    def published(self) -> list[tuple[Config, str]]:
+        """Published settings of the accelerators asked for, each with its source."""
+        return [
+            (Config({name: dict(preset.params)}), preset.source)
+            for name in self.spec.accelerators
             for preset in registry.get(name).presets
         ]
-        return tuple(Config(settings) for settings in single)
 
     def _work(self, config: Config) -> float:
         return float(stack.relative_work(config, self.run, self.pipe))

@@ -1,4 +1,4 @@
-"""What costs nothing to have: the plain pipeline with fewer steps, and a guidance cut-off.
+"""What needs no search: fewer steps, a guidance cut-off, and the settings that were published.
 
 A setting that does not beat these at equal latency has no reason to exist, and the result says
 so.
@@ -10,17 +10,19 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from accel_opt import shapes
+from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError
 from accel_opt.core.files import write_atomically
 from accel_opt.core.measurement import Batch, BatchMeasurement, Best, Interval
-from accel_opt.measure.runner import PipelineEvaluator
+from accel_opt.core.run import Refusal
 from accel_opt.search.evaluation import Samples, search_batches
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
@@ -29,14 +31,16 @@ FRACTIONS = (0.75, 0.5, 0.35, 0.25, 0.15)
 CUTOFFS = (0.5, 0.25)
 FORMAT = 1
 
+Measure = Callable[[Batch], BatchMeasurement]
+
 
 @dataclass(frozen=True)
 class Reference:
     """One point of a curve that needs no search.
 
     Attributes:
-        kind: "fewer steps" or "guidance cut-off".
-        label: In words: "10 steps", "no guidance from step 5".
+        kind: "fewer steps", "guidance cut-off" or "published presets".
+        label: In words: "10 steps", "no guidance from step 5", "deepcache(...), arXiv:...".
         speedup: Over the same baseline as the search's trials.
         score_loss: Loss of the first metric, on the search's prompts.
     """
@@ -77,21 +81,34 @@ def measure_references(problem: PipelineProblem) -> list[Reference]:
     kept = read_kept(path, problem.conditions)
     if kept is None and problem.model.kind == "embedded":
         kept = read_kept(shapes.REFERENCES_FILE, problem.conditions, unlike=("device", "versions"))
-    if kept is not None:
-        return kept
-    plan, evaluator = problem.plan(), problem.evaluator
-    found = [
-        _measured("fewer steps", f"{steps} steps", plan, _steps(evaluator, steps))
-        for steps in sorted({max(1, round(problem.spec.steps * f)) for f in FRACTIONS})[::-1]
-        if steps < problem.spec.steps
-    ]
-    if problem.run.guided:
-        for step in sorted({max(1, round(problem.run.steps * f)) for f in CUTOFFS})[::-1]:
-            config = Config({"cfg_cutoff": {"cutoff_step": step}})
-            label = f"no guidance from step {step}"
-            found.append(_measured("guidance cut-off", label, plan, _config(evaluator, config)))
-    _write(path, problem.conditions, found)
-    return found
+    known = {(found.kind, found.label): found for found in kept or ()}
+    plan, wanted = problem.plan(), _wanted(problem)
+    missing = [name for name in wanted if name not in known]
+    known |= {name: _measured(*name, plan, wanted[name]) for name in missing}
+    if missing:
+        _write(path, problem.conditions, list(known.values()))
+    return [known[name] for name in wanted]
+
+
+def _wanted(problem: PipelineProblem) -> dict[tuple[str, str], Measure]:
+    """How each reference is measured, by kind and label."""
+    evaluator, run = problem.evaluator, problem.run
+    wanted: dict[tuple[str, str], Measure] = {}
+    for steps in sorted({max(1, round(run.steps * f)) for f in FRACTIONS})[::-1]:
+        if steps < run.steps:
+            wanted["fewer steps", f"{steps} steps"] = partial(evaluator.fewer_steps, steps)
+    for step in sorted({max(1, round(run.steps * f)) for f in CUTOFFS})[::-1] if run.guided else ():
+        config = Config({"cfg_cutoff": {"cutoff_step": step}})
+        wanted["guidance cut-off", f"no guidance from step {step}"] = partial(evaluator, config)
+    keys: set[str] = set()
+    for config, source in problem.published:
+        canonical = stack.canonical(config, run)
+        # A preset may not fit so few steps, and two may be the same computation.
+        if isinstance(canonical, Refusal) or canonical.key in keys:
+            continue
+        keys.add(canonical.key)
+        wanted["published presets", f"{config}, {source}"] = partial(evaluator, config)
+    return wanted
 
 
 def compare(winner: Best, references: Iterable[Reference], limit: float) -> list[Comparison]:
@@ -116,7 +133,8 @@ def compare(winner: Best, references: Iterable[Reference], limit: float) -> list
 def _compare(
     kind: str, points: list[Reference], speedup: float, loss: float, limit: float
 ) -> Comparison:
-    curve = sorted([(1.0, 0.0), *((p.speedup.value, p.score_loss.value) for p in points)])
+    known = [(p.speedup.value, p.score_loss.value) for p in points]
+    curve = _front([(1.0, 0.0), *(point for point in known if math.isfinite(point[0]))])
     within = max((s for s, value in curve if value <= limit), default=1.0)
     if speedup > curve[-1][0]:
         text = f"{kind}: at most {curve[-1][0]:.2f}x was measured"
@@ -134,17 +152,16 @@ def _compare(
     return Comparison(kind, there, loss, beats, text)
 
 
-def _steps(evaluator: PipelineEvaluator, steps: int) -> Callable[[Batch], BatchMeasurement]:
-    return lambda batch: evaluator.fewer_steps(steps, batch)
+def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Points that no other beats in speedup and loss, slowest first."""
+    return [
+        (speedup, loss)
+        for speedup, loss in sorted(points)
+        if not any(s >= speedup and v < loss for s, v in points)
+    ]
 
 
-def _config(evaluator: PipelineEvaluator, config: Config) -> Callable[[Batch], BatchMeasurement]:
-    return lambda batch: evaluator(config, batch)
-
-
-def _measured(
-    kind: str, label: str, plan: SearchPlan, measure: Callable[[Batch], BatchMeasurement]
-) -> Reference:
+def _measured(kind: str, label: str, plan: SearchPlan, measure: Measure) -> Reference:
     samples = Samples(plan.limits)
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     try:
