@@ -21,6 +21,7 @@ from accel_opt.report.words import loss, times
 from accel_opt.search.explain import importance_of
 from accel_opt.search.read import StudyView, load, storage_of
 from accel_opt.search.records import Record
+from accel_opt.search.references import PRESETS
 
 # An importance from fewer evaluations would be noise.
 _ENOUGH = 12
@@ -56,7 +57,13 @@ def study_report(study: str, storage: str | None = None) -> StudyReport:
         winner=winner,
         rejected=tuple((v.best, v.reason) for v in view.verdicts if not v.confirmed),
         baselines=tuple(
-            Baseline(r["kind"], r["label"], _interval(r["speedup"]), _interval(r["score_loss"]))
+            Baseline(
+                r["kind"],
+                r["label"],
+                _interval(r["speedup"]),
+                _interval(r["score_loss"]),
+                joined=r["kind"] != PRESETS,
+            )
             for r in references["references"]
         ),
         compared=tuple(Compared(c["beats"], c["text"]) for c in references["comparisons"]),

@@ -47,16 +47,18 @@ class Baseline:
     """A point that needs no search.
 
     Attributes:
-        kind: "fewer steps", "guidance cut-off".
+        kind: "fewer steps", "guidance cut-off", "published presets".
         label: "10 steps".
         speedup: Over the same baseline.
         score_loss: Loss of the first metric.
+        joined: Whether points of this kind make a curve.
     """
 
     kind: str
     label: str
     speedup: Interval
     score_loss: Interval
+    joined: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from accel_opt.core.measurement import Interval
-from accel_opt.report.model import StudyReport, Trial
+from accel_opt.report.model import Baseline, StudyReport, Trial
 from accel_opt.report.scale import bounds
 from accel_opt.report.words import loss, times
 
@@ -71,17 +71,7 @@ def plot_of(report: StudyReport) -> Plot | None:
     if not shown:
         return None
     marks = [_trial(report, trial) for trial in shown]
-    marks += [
-        Mark(
-            "baseline",
-            b.speedup.value,
-            b.score_loss.value,
-            f"{b.label}: {times(b.speedup.value)}, {loss(b.score_loss.value, report.limit)}",
-            series=b.kind,
-        )
-        for b in report.baselines
-        if _finite(b.speedup, b.score_loss)
-    ]
+    marks += [_baseline(report, b) for b in report.baselines if _finite(b.speedup, b.score_loss)]
     order = ("stopped", "infeasible", "baseline", "feasible", "preset", "front")
     marks.sort(key=lambda mark: order.index(mark.kind))
     if report.winner is not None:
@@ -111,6 +101,17 @@ def _trial(report: StudyReport, trial: Trial) -> Mark:
     )
     intervals = (trial.speedup, lost) if kind == "front" else (None, None)
     return Mark(kind, trial.speedup.value, lost.value, text, trial.number, *intervals)
+
+
+def _baseline(report: StudyReport, baseline: Baseline) -> Mark:
+    text = (
+        f"{baseline.label}: {times(baseline.speedup.value)}, "
+        f"{loss(baseline.score_loss.value, report.limit)}"
+    )
+    # Published settings are points of their own; the other kinds are curves.
+    kind: Kind = "baseline" if baseline.joined else "preset"
+    series = baseline.kind if baseline.joined else ""
+    return Mark(kind, baseline.speedup.value, baseline.score_loss.value, text, series=series)
 
 
 def _winner(report: StudyReport) -> Mark:

@@ -30,6 +30,7 @@ from accel_opt.search.plan import SearchPlan
 FRACTIONS = (0.75, 0.5, 0.35, 0.25, 0.15)
 CUTOFFS = (0.5, 0.25)
 FORMAT = 1
+PRESETS = "published presets"
 
 Measure = Callable[[Batch], BatchMeasurement]
 
@@ -107,7 +108,7 @@ def _wanted(problem: PipelineProblem) -> dict[tuple[str, str], Measure]:
         if isinstance(canonical, Refusal) or canonical.key in keys:
             continue
         keys.add(canonical.key)
-        wanted["published presets", f"{config}, {source}"] = partial(evaluator, config)
+        wanted[PRESETS, f"{config}, {source}"] = partial(evaluator, config)
     return wanted
 
 
