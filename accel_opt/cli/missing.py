@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,7 +64,7 @@ def _wanted(tasks: Path | None, *, grid: bool, target_sets: bool) -> list[Wanted
     if (tasks is None) == (not grid):
         raise InputError("give --tasks FILE, or --grid, to say what is needed")
     if tasks is not None:
-        return [parse(text).wanted for text in read_tasks(tasks)]
+        return [replace(parse(text).wanted, label=text) for text in read_tasks(tasks)]
     return room.grid(targets=room.GRID_TARGETS) if target_sets else room.grid()
 
 
@@ -73,8 +74,7 @@ def _spec(gap: Gap, **options: Any) -> StudySpec:
     key = gap.wanted.key
     options = {name: value for name, value in options.items() if value is not None}
     if key.targets:
-        # What a text names must be on in the winner, or the entry would not answer it.
-        options |= {"accelerators": key.targets, "require_all": gap.wanted.active is not None}
+        options |= {"accelerators": key.targets, "require_all": gap.wanted.require_all}
     return make_spec(
         model=key.model,
         scheduler=key.scheduler,

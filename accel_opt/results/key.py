@@ -148,6 +148,8 @@ def target_names(value: Any) -> tuple[str, ...]:
 
 
 def _number(value: Any) -> Number | None:
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]  # a fault of old writers, as in values
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value.strip())

@@ -48,12 +48,20 @@ class MissingEntryError(InputError):
         file: The file that was searched.
         wanted: What was asked for.
         why: One clause more, such as which accelerators the entry has instead.
+        active: Accelerators that must be on, and so what to search.
     """
 
-    def __init__(self, file: ParamsFile, wanted: EntryKey, why: str = "") -> None:
+    def __init__(
+        self,
+        file: ParamsFile,
+        wanted: EntryKey,
+        why: str = "",
+        active: tuple[str, ...] | None = None,
+    ) -> None:
         self.wanted = wanted
         self.nearest = tuple(text for text, _ in _nearest(file, wanted)[:3])
-        self.command = search_command(wanted)
+        asked = wanted if active is None or wanted.targets else wanted.over(active)
+        self.command = search_command(asked, require_all=active is not None)
         near = f" Nearest: {'; '.join(self.nearest)}." if self.nearest else " It has no entries."
         super().__init__(
             f"{file.path} has no entry {wanted}{f' ({why})' if why else ''}.{near} "
@@ -115,7 +123,7 @@ def lookup(
         if rank is not None and (on is None or entry.search_targets == on):
             ranked.append((rank, text, entry))
     if not ranked:
-        raise MissingEntryError(file, wanted, _why_not(file, wanted, on))
+        raise MissingEntryError(file, wanted, _why_not(file, wanted, on), on)
     if fastest and wanted.targets is None:
         _, text, entry = min(ranked, key=lambda r: (*r[0][:2], -r[2].speedup, r[0], r[1]))
     else:
@@ -153,12 +161,18 @@ def wanted_key(
     )
 
 
-def search_command(wanted: EntryKey) -> list[str]:
-    """The command that would search what a key asks for."""
+def search_command(wanted: EntryKey, *, require_all: bool = False) -> list[str]:
+    """The command that would search what a key asks for.
+
+    Args:
+        wanted: The key.
+        require_all: Its targets must all be on in the winner.
+    """
     command = ["accel-opt", "search", "--model", wanted.model, "--scheduler", wanted.scheduler]
     command += ["--steps", str(wanted.steps)]
     if wanted.targets:
         command += ["--accelerators", ",".join(wanted.targets)]
+        command += ["--require-all"] if require_all and len(wanted.targets) > 1 else []
     if wanted.speedup is not None:
         command += ["--speedup", str(wanted.speedup)]
     if wanted.max_score_loss != 0.02:

@@ -70,6 +70,11 @@ class Wanted:
             targets=self.targets or self.active,
         )
 
+    @property
+    def require_all(self) -> bool:
+        """Whether its search may leave no accelerator off, or the winner would not answer."""
+        return self.active is not None and len(self.active) > 1
+
     def find(self, source: str | Path | ParamsFile, allow: Collection[Loosening] = ()) -> Found:
         """Its entry.
 
@@ -146,5 +151,6 @@ def missing(
         try:
             item.find(file, allow)
         except InputError as error:  # also an entry that cannot be read
-            gaps.append(Gap(item, str(error), tuple(search_command(item.key))))
+            command = search_command(item.key, require_all=item.require_all)
+            gaps.append(Gap(item, str(error), tuple(command)))
     return gaps

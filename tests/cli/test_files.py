@@ -160,6 +160,28 @@ def test_missing_lists_and_writes_the_searches(cli, params, tmp_path):
     assert "25 of 27 have no entry:" in out
 
 
+def test_a_script_exports_from_the_studies_that_its_searches_make(cli, params, tmp_path):
+    from accel_opt.core.spec import make_spec
+    from accel_opt.search.pipeline_problem import resolved
+
+    task = (
+        "Generate a SDXL pipeline using the DDIM sampler with 20 steps, accelerated by DeepCache "
+        "and ToMe with 1.5x speedup and precision loss <= 5%"
+    )
+    (tmp_path / "tasks.txt").write_text(task)
+    arguments = ("missing", "--params", params, "--tasks", "tasks.txt", "--script", "fill.sh")
+    status, out, _ = cli(*arguments)
+    assert status == 1
+    assert task in out  # as it was written
+    asked = make_spec(
+        model="SDXL", steps=20, accelerators="deepcache,tome", require_all=True, speedup=1.5,
+        max_score_loss=0.05,
+    )  # fmt: skip
+    text = (tmp_path / "fill.sh").read_text()
+    assert " --accelerators deepcache,tome --require-all --speedup 1.5 " in text
+    assert f"accel-opt export --study {resolved(asked)[0].study} --out " in text
+
+
 def test_nothing_missing_is_exit_status_0(cli, params, tmp_path):
     (tmp_path / "tasks.txt").write_text(BASELINE)
     assert cli("missing", "--params", params, "--tasks", "tasks.txt")[0] == 0
@@ -194,16 +216,21 @@ def test_missing_can_run_the_searches(cli, params, tmp_path, monkeypatch):
             key = results.EntryKey(
                 cell.spec.model, "DDIMScheduler", cell.spec.steps, None, 0.02, cell.spec.targets
             )
-            config = Config({"tome": {"ratio": 0.5, "max_downsample": 2}})
+            both = {"deepcache": {"cache_interval": 3, "cache_branch_id": 0}}
+            config = Config(both | {"tome": {"ratio": 0.5, "max_downsample": 2}})
             results.merge(collect, [results.Entry(key, config, 1.3)])
         return []
 
     monkeypatch.setattr("accel_opt.facade.grid.run_grid", run_grid)
-    task = "Generate a SDXL pipeline using the DDIM sampler with 20 steps, accelerated by ToMe"
+    task = (
+        "Generate a SDXL pipeline using the DDIM sampler with 20 steps, accelerated by DeepCache "
+        "and ToMe"
+    )
     (tmp_path / "tasks.txt").write_text(f"{BASELINE}\n{task}\n{task}\n")
     arguments = ("missing", "--params", params, "--tasks", "tasks.txt", "--run", "--trials", "3")
     status, out, _ = cli(*arguments)
     assert status == 0
     assert "0 of 3 have no entry" in out
     (spec,) = ran
-    assert (spec.model, spec.targets, spec.require_all, spec.trials) == ("SDXL", ("tome",), True, 3)
+    assert (spec.model, spec.targets) == ("SDXL", ("deepcache", "tome"))
+    assert (spec.require_all, spec.trials) == (True, 3)

@@ -37,6 +37,7 @@ def test_every_form_is_read_and_rendered_to_the_letter(text):
             "('A', 'B', '50', None, 0.02, ['deepcache', 'tome'])",
         ),
         ("('A', 'B', '50', None, 0.02)", "('A', 'B', '50', 'upbound_speedup', 0.02)"),
+        ("('A', 'B', '50', (3.04,), (0.02,))", "('A', 'B', '50', 3.04, 0.02)"),
     ],
 )
 def test_variants_read_as_the_form_they_mean(text, same):

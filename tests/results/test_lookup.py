@@ -119,6 +119,18 @@ def test_a_wanted_entry_with_accelerators_searches_them():
     )
 
 
+def test_the_search_of_several_named_accelerators_keeps_them_all_on(old_file):
+    both = Wanted("SDXL", "UniPC", 25, active=("tome", "deepcache"))
+    one = Wanted("SDXL", "UniPC", 20, active=("tome",))
+    searched = Wanted("SDXL", "UniPC", 20, targets=("tome", "deepcache"))
+    commands = [gap.command for gap in results.missing(old_file, [both, one, searched])]
+    assert commands[0][-3:] == ("--accelerators", "deepcache,tome", "--require-all")
+    assert commands[1][-2:] == ("--accelerators", "tome")
+    assert commands[2][-2:] == ("--accelerators", "deepcache,tome")
+    with pytest.raises(MissingEntryError, match=r"deepcache,tome --require-all$"):
+        both.find(old_file)
+
+
 def test_summary_counts(old_file):
     found = results.summarise(old_file)
     assert found.entries == 6
