@@ -19,7 +19,6 @@ _VARIANTS = {
 }
 # Letters of other scripts may touch a name, as in Chinese texts.
 _BEFORE, _AFTER = r"(?<![A-Za-z0-9_+/-])", r"(?![A-Za-z0-9_+/-]|\.[A-Za-z0-9])"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _MODEL = re.compile(r"\b(?:an?|the)\s+([^\s,()]+)\s+(?:pipeline|model)\b", re.IGNORECASE)
 _SAMPLER = (
     re.compile(r"\busing\s+(?:the\s+)?([^\s,()]+)(?=\s+with\s)", re.IGNORECASE),
@@ -61,20 +60,29 @@ def scheduler_nickname(class_name: str) -> str:
 def find_model_name(text: str, *, strict: bool) -> tuple[str | None, str]:
     """The model that a text names, and the text without it.
 
+    Args:
+        text: A task text or a file name.
+        strict: Whether it is a task text; in file names `_` may stand for `/`.
+
     Raises:
         UnknownNameError: With `strict`, "a ... pipeline" names no model that exists.
     """
     known = {n.lower(): m.name for m in MODELS.values() for n in (m.name, m.source, *m.aliases)}
     known.pop("", None)
+    if not strict:
+        known |= {name.replace("/", "_"): model for name, model in known.items()}
     for match in _MODEL.finditer(text):
         word = match.group(1)
         rest = _without(text, match.span(1))
         if word.lower() in known:
             return known[word.lower()], rest
-        if _is_name(word) and _sampler_spelling(word) is None and not named_accelerators(word):
-            if strict and not _HUB_ID.fullmatch(word):
-                raise UnknownNameError("model", word, MODELS, "Or give owner/name on the hub.")
+        if _sampler_spelling(word) is not None or named_accelerators(word):
+            continue
+        if _is_place(word) or (not strict and (_is_name(word) or "_" in word)):
             return word, rest
+        if strict and _is_name(word):
+            hint = "Or give owner/name on the hub, or a folder with a / in it."
+            raise UnknownNameError("model", word, MODELS, hint)
     # "shapes" is a word of every day: it means the model only before "pipeline".
     for name in sorted(known.keys() - {"shapes"}, key=lambda n: (-len(n), n)):
         found = _found(re.escape(name), text)
@@ -124,7 +132,12 @@ def _without(text: str, span: tuple[int, int]) -> str:
 
 def _is_name(word: str) -> bool:
     """Whether a word looks like a name ("FooNet", "SD9") rather than "fast" or "the"."""
-    return bool(re.search(r"[A-Z0-9/]", word[1:])) or bool(_HUB_ID.fullmatch(word))
+    return bool(re.search(r"[A-Z0-9/]", word[1:]))
+
+
+def _is_place(word: str) -> bool:
+    """Whether a word can be a hub id or a folder."""
+    return "/" in word and bool(re.search(r"\w", word))
 
 
 def _plain(name: str) -> str:

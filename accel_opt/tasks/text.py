@@ -37,7 +37,9 @@ _LOSS = re.compile(
 # What follows a list of accelerators, or the name of a platform.
 _END = (
     r"(?=\s+(?:with|to|at|under|using|from|in|achieving|as)\s|\s+(?:for|on)\s"
-    r"|,?\s+and\s+(?:achiev|precision|with\s)|,\s+(?:achiev|with\s|using\s|precision|for\s)"
+    r"|,?\s+and\s+(?:achiev|precision|with\s)|,\s*(?:achiev|with\s|using\s|precision|for\s)"
+    r"|,\s*(?:and\s+)?(?:[0-9{]|(?:the\s+)?(?:an?|at|as|pipe\w*|model|sampler|scheduler|steps?"
+    r"|speed-?up|score|quality|generate|take)(?![\w-]))"
     r"|[;()]|\.(?:\s|$)|$)"
 )
 _ACCELERATED_BY = re.compile(

@@ -72,6 +72,31 @@ def test_groups_are_sorted_as_strings_and_ids_count_up():
     ]
 
 
+def test_names_of_hub_ids_and_folders_are_groups_of_their_own():
+    from accel_opt.codegen import program_file_name
+
+    text = "Generate a {} pipeline using the DDIM sampler with 50 steps, {{}}x speedup"
+    groups = {
+        "SD2.1": baseline("SD2.1", "DDIM", 50, "2.0"),
+        "me": [program_file_name(text.format("me/my-model"), x) for x in (2, 2.5, 3)],
+        "folder": [program_file_name(text.format("/models/mine"), x) for x in (2, 2.5, 3)],
+        "alias": [
+            program_file_name(text.format("stabilityai/stable-diffusion-2-1"), x) for x in (1, 3)
+        ],
+        "SD1.5": baseline("SD1.5", "DDIM", 50, "2.0", "3.0", "4.0"),
+    }
+    found = annotations_of([name for names in groups.values() for name in names])
+    assert list(found.files.values()) == [
+        *groups["SD1.5"],
+        groups["alias"][0],
+        *groups["SD2.1"],
+        groups["alias"][1],
+        *groups["folder"],
+        *groups["me"],
+    ]
+    assert found.skipped == {}
+
+
 def test_ties_are_broken_by_name():
     names = baseline("SD1.5", "DDIM", 50, "2.0", "2.0", "3.0")
     other = "Generate a SD1.5 pipeline using the DDIM sampler with 50 steps, 2x speedup.py"

@@ -80,10 +80,24 @@ PARTS = (
 )
 
 
-@pytest.mark.parametrize("order", list(itertools.permutations(range(6)))[::7])
-def test_any_order_of_the_parts(order):
-    text = "; ".join(PARTS[i] for i in order)
-    assert parse(text) == Task("SD2.1", "DDIM", 20, ("tgate",), 2.0, 0.05)
+@pytest.mark.parametrize("between", ["; ", ", ", ". ", ",", ", and "])
+def test_any_order_of_the_parts(between):
+    for order in itertools.permutations(PARTS):
+        assert parse(between.join(order)) == Task("SD2.1", "DDIM", 20, ("tgate",), 2.0, 0.05)
+
+
+def test_a_list_of_accelerators_ends_where_something_else_begins():
+    for rest in (
+        ("20 steps", "SDXL pipeline", "DDIM sampler"),
+        ("a SDXL pipeline", "the DDIM sampler", "20 steps"),
+        ("SDXL", "DDIM", "20步"),
+        ("2x speedup", "SDXL", "20 steps"),
+        ("quality loss 0.05", "SDXL", "20 steps"),
+        ("at a 2x speedup", "SDXL", "20 steps"),
+    ):
+        for names in ("ToMe, T-Gate", "ToMe and T-Gate", "T-Gate, and ToMe"):
+            task = parse(f"accelerated by {names}, {', '.join(rest)}")
+            assert (task.model, task.steps, task.accelerators) == ("SDXL", 20, ("tgate", "tome"))
 
 
 def test_what_is_not_said_takes_its_default():
@@ -150,6 +164,13 @@ def test_percentages_equal_their_fractions():
         assert parse(text).precision_loss == float(f"{percent / 1000:.3f}")
 
 
+@pytest.mark.parametrize("model", ["/models/mine", "./mine", "~/a/b.c", "models/v2/tome", "me/x"])
+def test_a_folder_is_a_model_too(model):
+    task = parse(f"Generate a {model} pipeline using the UniPC sampler with 20 steps")
+    assert (task.model, task.sampler, task.accelerators) == (model, "UniPC", ())
+    assert task.wanted.model == model
+
+
 def test_a_hub_id_may_hold_any_word():
     task = parse("Generate a me/tome-ddim-50 pipeline using the UniPC sampler with 20 steps")
     assert (task.model, task.sampler, task.accelerators) == ("me/tome-ddim-50", "UniPC", ())
@@ -180,7 +201,7 @@ def test_any_task_renders_and_parses_to_the_same(task):
 
 WORDS = (
     "a an the SDXL SD1.5 pipeline DDIM sampler ( ) , ; 50 steps 步 accelerated by with for T-Gate "
-    "ToMe and DeepCache 2.5x {}x speedup precision loss 0.02 2% <= me/x GPUs using . Foo 7"
+    "ToMe and DeepCache 2.5x {}x speedup precision loss 0.02 2% <= me/x /a/b / GPUs using . Foo 7"
 )
 words = st.sampled_from(WORDS.split())
 
