@@ -70,11 +70,14 @@ def generate(
         made.by_tasks(_texts(task, tasks))
     for program in made.programs.values():
         write_atomically(out / program.file_name, program.source)
-        messages().print(clean(f"wrote {out / program.file_name}"), markup=False)
+        source = made.sources[program.file_name]
+        messages().print(clean(f"wrote {out / program.file_name} from {source}"), markup=False)
     for text, why in made.missing.items():
         messages().print(clean(f"no entry for {text}: {why}"), markup=False)
     if as_json:
-        emit_json({"written": [str(out / n) for n in made.programs], "missing": made.missing})
+        written = [str(out / name) for name in made.programs]
+        sources = {str(out / name): source for name, source in made.sources.items()}
+        emit_json({"written": written, "from": sources, "missing": made.missing})
     if made.missing:
         messages().print(
             f"{len(made.missing)} without an entry; accel-opt missing lists the searches",
@@ -84,13 +87,14 @@ def generate(
 
 
 class _Made:
-    """Programs by file name, and the tasks without an entry."""
+    """Programs and the keys they come from, by file name, and the tasks without an entry."""
 
     def __init__(
         self, file: ParamsFile, style: str, options: dict[str, Any], allow: tuple[str, ...]
     ) -> None:
         self.file, self.style, self.options, self.allow = file, style, options, allow
         self.programs: dict[str, Program] = {}
+        self.sources: dict[str, str] = {}
         self.missing: dict[str, str] = {}
 
     def by_key(self, text: str) -> None:
@@ -111,6 +115,7 @@ class _Made:
         parts += [] if key.speedup is None else [f"{key.speedup}x"]
         name = f"{file_name('_'.join(parts))}.py"
         self.programs[name] = Program(name, generate_code(entry, self._style, **self.options))
+        self.sources[name] = found[0]
 
     def by_tasks(self, texts: list[str]) -> None:
         from accel_opt.codegen import programs_for
@@ -126,6 +131,7 @@ class _Made:
                 continue
             for program in made:
                 self.programs[program.file_name] = program
+                self.sources[program.file_name] = f"{found.key}{found.how and f' ({found.how})'}"
 
     @property
     def _style(self) -> Any:

@@ -108,6 +108,15 @@ def test_generate_one_task_or_one_key(cli, params, tmp_path):
     )
     assert cli("generate", "--params", params, "--task", task, "--out", "o")[0] == 0
     assert [path.name for path in (tmp_path / "o").iterdir()] == [f"{task}.py"]
+    looser = ("generate", "--params", params, "--task", task.replace("3.04", "3.02"), "--out", "l")
+    assert cli(*looser)[0] == 1
+    status, found, err = cli(*looser, "--allow", "speedup", "--json", parse=True)
+    assert status == 0
+    (source,) = found["from"].values()
+    assert source == (
+        "('SD1.5', 'DDIMScheduler', '50', 3.04, 0.02) (another required speedup (3.04))"
+    )
+    assert f"from {source}" in err
     key = "('PixArt-α', 'DPMSolverMultistepScheduler', '20', None, 0.02, ['tgate'])"
     status, found, _ = cli(
         "generate", "--params", params, "--key", key, "--out", "k", "--json", parse=True
