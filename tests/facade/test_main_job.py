@@ -30,7 +30,8 @@ def test_everything_is_written(job):
     assert str(next(iter(entries.values())).key) in entries
     assert outcome.program is not None
     compile(outcome.program.read_text(), "program", "exec")
-    assert {c.kind for c in outcome.comparisons} == {"fewer steps", "guidance cut-off"}
+    kinds = {"fewer steps", "guidance cut-off", "published presets"}
+    assert {c.kind for c in outcome.comparisons} == kinds
     assert list((folder / "samples").glob("*.png"))
 
 
