@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from accel_opt.accelerators.detect import Call, noted
 from accel_opt.accelerators.handle import Handle, install
 from accel_opt.accelerators.live_run import LiveRun
 from accel_opt.accelerators.work import Work
@@ -29,6 +30,7 @@ SKIPS_BLOCKS = "skips blocks on some steps"
 MERGES_TOKENS = "merges tokens around attention"
 CACHES_ATTENTION = "caches attention across steps"
 DROPS_GUIDANCE = "drops guidance in mid-run, which halves the batch"
+KEEPS_STATE_IN_DIFFUSERS = "keeps its state in diffusers' hooks"
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Accelerator(ABC):
         del pipe  # the run knows it
         if self.hooks is None:
             raise NotImplementedError(f"{type(self).__name__} has neither `hooks` nor `apply`")
-        self.hooks(run, **params)
+        run.put(self.hooks, **params)
 
     def ranges(self, run: RunInfo) -> dict[str, Dim]:
         """The default search ranges, narrowed to what this model and run can use."""
@@ -148,6 +150,29 @@ class Accelerator(ABC):
         del params, run
         return None
 
+    def detect(self, pipe: Any, call: Call) -> dict[str, Number] | Refusal | None:
+        """Whether the technique is at work on a pipeline that somebody else has set up.
+
+        Our own hooks are found here; a plugin whose package does it too looks for its traces.
+
+        Args:
+            pipe: A pipeline that has just run.
+            call: The call that it ran by.
+
+        Returns:
+            Its parameters; None where it is off; a Refusal where it is on in a way that `apply`
+            cannot repeat.
+        """
+        del call
+        return noted(pipe).get(getattr(self.hooks, "__name__", ""))
+
+    def steady(self, pipe: Any) -> None:
+        """Makes the next run of the package's technique draw what `apply` would draw.
+
+        Called within each run of a pipeline on which `detect` has found it.
+        """
+        del pipe
+
     def hook_source(self) -> str | None:
         """Source of `hooks` and its parts, for programs that carry it; None without hooks."""
         if self.hooks is None:
@@ -159,7 +184,7 @@ class Accelerator(ABC):
         if self.hooks is None:
             return None
         arguments = "".join(f", {name}={params[name]!r}" for name in self.params)
-        return f"{getattr(self.hooks, '__name__', '')}(run{arguments})"
+        return f"run.put({getattr(self.hooks, '__name__', '')}{arguments})"
 
     def parse(self, params: Params) -> dict[str, Number]:
         """Every parameter as its dimension's type, in the order of `params`.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from accel_opt.accelerators.base import SKIPS_BLOCKS, Accelerator, CodeLines, Preset
+from accel_opt.accelerators.detect import Call, behind, forward_of
 from accel_opt.accelerators.live_run import LiveRun
 from accel_opt.accelerators.work import Work
 from accel_opt.core.config import Params
@@ -165,6 +166,20 @@ class DeepCache(Accelerator):
             if (call - start) % interval:
                 runs[call, skipped] = 0
         return table.scaled(runs)
+
+    @override
+    def detect(self, pipe: Any, call: Call) -> dict[str, Number] | Refusal | None:
+        for value in behind(forward_of(getattr(pipe, "unet", None))):
+            if type(value).__name__ != "DeepCacheSDHelper":
+                continue
+            params = value.params
+            if params["skip_mode"] != "uniform":
+                return Refusal(f"DeepCache skips by {params['skip_mode']!r}, not uniformly")
+            if params["cache_interval"] <= 1:
+                return None  # every call is a full one
+            branch = 3 * params["cache_block_id"] + params["cache_layer_id"]
+            return {"cache_interval": params["cache_interval"], "cache_branch_id": branch}
+        return super().detect(pipe, call)
 
     @override
     def code(self, params: Params, run: RunInfo) -> CodeLines | None:

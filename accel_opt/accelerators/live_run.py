@@ -33,6 +33,7 @@ class LiveRun:
         guided: Whether the current call's batch holds an unconditional and a conditional half.
         height: Rows of tokens at the denoiser's finest level.
         width: Columns of tokens there.
+        active: Parameters of the hooks that were put on, by the name of their class.
     """
 
     def __init__(self, pipe: Any, barriers: Iterable[int] = ()) -> None:
@@ -44,10 +45,16 @@ class LiveRun:
         self.index = -1
         self.guided = False
         self.height = self.width = 0
+        self.active: dict[str, dict[str, Any]] = {}
         self._latents: int | None = None  # samples without guidance's copies
         self._latents_are_new = False
         self._scheduler: Any = None
         self._resets: list[Callable[[], object]] = []
+
+    def put(self, hooks: Callable[..., object], **params: Any) -> None:
+        """Puts an accelerator's hooks on, innermost first, and notes what they are."""
+        hooks(self, **params)
+        self.active[getattr(hooks, "__name__", "")] = params
 
     def on_reset(self, reset: Callable[[], object]) -> None:
         """Calls `reset` when a run begins and after its last denoiser call."""

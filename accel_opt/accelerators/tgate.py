@@ -15,6 +15,7 @@ from accel_opt.accelerators.base import (
     CodeLines,
     Preset,
 )
+from accel_opt.accelerators.detect import Call
 from accel_opt.accelerators.live_run import LiveRun
 from accel_opt.accelerators.model import denoiser_of
 from accel_opt.accelerators.work import CROSS, SELF, Work
@@ -202,6 +203,15 @@ class TGate(Accelerator):
                 keeping = attending | (crossing if call == gate - 1 else False)
                 kept |= keeping & (table.flops[call] > 0)
         return table.scaled(runs)
+
+    @override
+    def detect(self, pipe: Any, call: Call) -> dict[str, Number] | Refusal | None:
+        if not call.module.startswith("tgate."):
+            return super().detect(pipe, call)
+        if "DeepCache" in call.module:
+            return Refusal("tgate's loader with DeepCache makes other images from call to call")
+        names = {name: "warm_up" if name == "warmup" else name for name in self.params}
+        return {name: call.arguments[theirs] for name, theirs in names.items()}
 
     @override
     def code(self, params: Params, run: RunInfo) -> CodeLines | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from accel_opt.accelerators.base import MERGES_TOKENS, Accelerator, CodeLines, Preset
+from accel_opt.accelerators.detect import Call
 from accel_opt.accelerators.live_run import LiveRun
 from accel_opt.accelerators.model import denoiser_of
 from accel_opt.accelerators.work import SELF, Work
@@ -275,6 +276,26 @@ class ToMe(Accelerator):
         return table.scaled(factors)
 
     @override
+    def detect(self, pipe: Any, call: Call) -> dict[str, Number] | Refusal | None:
+        info = _package_info(pipe)
+        if info is None:
+            return super().detect(pipe, call)
+        args = info["args"]
+        for name, usual in _PACKAGE_DEFAULTS.items():
+            if args.get(name, usual) != usual:
+                return Refusal(f"tomesd runs with {name}={args[name]!r}; only {usual!r} is known")
+        return {"ratio": args["ratio"], "max_downsample": args["max_downsample"]}
+
+    @override
+    def steady(self, pipe: Any) -> None:
+        import torch
+
+        info = _package_info(pipe)
+        if info is not None:
+            # The package's generator goes on from call to call, from an unknown start.
+            info["args"]["generator"] = torch.Generator(pipe.device).manual_seed(0)
+
+    @override
     def code(self, params: Params, run: RunInfo) -> CodeLines | None:
         if run.model.denoiser != "unet":
             return None  # the package's block knows no adaptive norm
@@ -291,3 +312,16 @@ class ToMe(Accelerator):
             ),
             packages=self.requires,
         )
+
+
+_PACKAGE_DEFAULTS = {
+    "sx": 2, "sy": 2, "use_rand": True,
+    "merge_attn": True, "merge_crossattn": False, "merge_mlp": False,
+}  # fmt: skip
+
+
+def _package_info(pipe: Any) -> dict[str, Any] | None:
+    """What tomesd keeps on a denoiser that it has patched; None where it has not, or no more."""
+    denoiser = denoiser_of(pipe)
+    info: dict[str, Any] | None = None if denoiser is None else vars(denoiser).get("_tome_info")
+    return info if info and info["hooks"] else None
