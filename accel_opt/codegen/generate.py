@@ -12,6 +12,7 @@ from accel_opt.codegen.check import check_program
 from accel_opt.codegen.imports import import_lines
 from accel_opt.codegen.model import ModelSource, model_source, run_of
 from accel_opt.codegen.options import ProgramOptions
+from accel_opt.codegen.pruning import pruned
 from accel_opt.codegen.source import Source, constant, docstring, identifier, render
 from accel_opt.core.config import Config
 from accel_opt.core.errors import InputError
@@ -55,7 +56,7 @@ def generate_code(
     entry = entry.entry if isinstance(entry, Found) else entry
     chosen = options if options is not None else _options(more)
     model = model_source(chosen.model or entry.key.model, entry.provenance or {})
-    chosen = chosen.completed(entry, model.guidance_scale)
+    chosen = chosen.completed(entry, model)
     if style not in ("standalone", "library"):
         raise InputError(f"style={style!r}: choose standalone or library")
     run = run_of(model, entry.key.scheduler, entry.key.steps, float(chosen.guidance_scale or 0))
@@ -65,13 +66,19 @@ def generate_code(
     constants = _constants(entry, chosen, model, by_us=by_us)
     if style == "library":
         constants["CONFIG"] = config.to_dict()
-    source = _render(
-        lines,
-        docstring(_paragraphs(entry, run, target, task)),
-        constants,
-        [] if by_us else _choices(model, chosen),
-        _loading(model, entry, chosen, style=style),
-    )
+    try:
+        source = _render(
+            lines,
+            docstring(_paragraphs(entry, run, target, task)),
+            constants,
+            [] if by_us else _choices(model, chosen),
+            _loading(model, entry, chosen, style=style),
+        )
+    except SyntaxError as error:
+        names = ", ".join(config.accelerators)
+        raise InputError(
+            f"the lines that {names} gave for the program are no Python: {error}"
+        ) from None
     check_program(source, constants, _packages(lines, model, style))
     return source
 
@@ -81,7 +88,7 @@ def _options(more: dict[str, Any]) -> ProgramOptions:
     if unknown:
         known = ", ".join(asdict(ProgramOptions()))
         raise InputError(f"unknown option {unknown[0]!r} of a program; it takes {known}")
-    if "prompts" in more:
+    if more.get("prompts") is not None:
         more = more | {"prompts": tuple(more["prompts"])}
     return ProgramOptions(**more)
 
@@ -105,7 +112,7 @@ def _constants(
         "RESOLUTION": options.resolution,
         "BATCH_SIZE": options.batch_size,
         "SEED": options.seed,
-        "PROMPTS": list(options.prompts),
+        "PROMPTS": list(options.prompts or ()),
         "DEVICE": options.device,
         "DTYPE": options.dtype if by_us else None,
     }
@@ -174,7 +181,7 @@ def _render(
     values: dict[str, Any] = {
         "docstring": text,
         "constants": Source("\n".join([*(constant(*pair) for pair in constants.items()), *head])),
-        "definitions": _definitions(lines.definitions),
+        "definitions": _definitions(lines),
         "returns": _returns(lines.call),
         "load": [*load, *map(Source, lines.setup)],
         "before_call": [Source(line) for line in lines.before_call],
@@ -192,7 +199,8 @@ def _returns(call: str) -> Source:
     return Source(f"Returns the pipeline; `{call}` is its accelerated call, as `inference` uses.")
 
 
-def _definitions(source: str) -> list[Source]:
+def _definitions(lines: CodeLines) -> list[Source]:
+    source = pruned(lines.definitions, [*lines.setup, *lines.before_call, lines.call])
     parts = re.split(r"\n{3,}", source.strip("\n")) if source.strip() else []
     return [Source(part.strip("\n")) for part in parts]
 

@@ -25,6 +25,8 @@ _SHAPES = {
     "PixArtSigmaPipeline": ModelInfo("PixArtSigmaPipeline", "transformer", 0, (1,)),
 }
 _ANY = "DiffusionPipeline"
+_PROMPT = "a photo of an astronaut riding a horse on mars"
+_EMBEDDED_PROMPT = "a large red ring on a blue background"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ModelSource:
         info: Shape of the denoiser, as far as the class tells it.
         guidance_scale: Guidance unless told otherwise.
         half: Precision on GPUs unless told otherwise.
+        prompt: One that it knows.
     """
 
     source: str
@@ -46,6 +49,7 @@ class ModelSource:
     info: ModelInfo
     guidance_scale: float
     half: str
+    prompt: str = _PROMPT
 
 
 def model_source(name: str, provenance: Mapping[str, Any]) -> ModelSource:
@@ -71,6 +75,7 @@ def model_source(name: str, provenance: Mapping[str, Any]) -> ModelSource:
         info=_SHAPES.get(pipeline, ModelInfo(pipeline)),
         guidance_scale=found.guidance_scale,
         half=found.dtype or "float16",
+        prompt=_EMBEDDED_PROMPT if found.kind == "embedded" else _PROMPT,
     )
 
 

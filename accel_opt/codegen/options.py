@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+from accel_opt.codegen.model import ModelSource
 from accel_opt.core.errors import InputError
 from accel_opt.results import Entry
 
 DTYPES = ("float32", "float16", "bfloat16")
-PROMPTS = ("a photo of an astronaut riding a horse on mars",)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class ProgramOptions:
         batch_size: Prompts per call.
         seed: Seed of each batch.
         cache_dir: Where hub files are kept.
-        prompts: What the program generates when it is run without arguments.
+        prompts: What the program generates when it is run without arguments; None takes one
+            that the model knows.
     """
 
     model: str | None = None
@@ -39,10 +40,14 @@ class ProgramOptions:
     batch_size: int | None = None
     seed: int = 42
     cache_dir: str | None = None
-    prompts: tuple[str, ...] = PROMPTS
+    prompts: tuple[str, ...] | None = None
 
-    def completed(self, entry: Entry, guidance_scale: float) -> ProgramOptions:
+    def completed(self, entry: Entry, model: ModelSource) -> ProgramOptions:
         """These options with what the entry says where they say nothing, all checked.
+
+        Args:
+            entry: What was found.
+            model: Where the program's model comes from.
 
         Raises:
             InputError: A value makes no sense; the message names it.
@@ -55,9 +60,11 @@ class ProgramOptions:
         }
         options = replace(self, model=self.model or entry.key.model, **filled)
         if options.guidance_scale is None:
-            options = replace(options, guidance_scale=guidance_scale)
+            options = replace(options, guidance_scale=model.guidance_scale)
         if options.batch_size is None:
             options = replace(options, batch_size=4)
+        if options.prompts is None:
+            options = replace(options, prompts=(model.prompt,))
         _check(options)
         return options
 
@@ -78,5 +85,5 @@ def _check(options: ProgramOptions) -> None:
         value = getattr(options, name)
         if value is not None and not isinstance(value, str):
             raise InputError(f"{name}={value!r:.60}: a text is expected")
-    if not all(isinstance(prompt, str) for prompt in options.prompts):
+    if not all(isinstance(prompt, str) for prompt in options.prompts or ()):
         raise InputError(f"prompts={options.prompts!r:.60}: a list of texts is expected")

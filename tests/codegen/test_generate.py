@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from accel_opt.codegen import ProgramOptions, generate_code
 from accel_opt.codegen.check import check_program
+from accel_opt.codegen.pruning import pruned
 from accel_opt.codegen.source import render
 from accel_opt.core.config import Config
 from accel_opt.core.errors import InputError
@@ -319,6 +320,80 @@ def test_options_can_be_given_whole(make_entry):
     options = ProgramOptions(seed=7, model="/a/folder")
     values = constants(generate_code(make_entry(), options=options))
     assert (values["SEED"], values["MODEL"]) == (7, "/a/folder")
+
+
+def test_the_prompt_is_one_that_the_model_knows(make_entry):
+    from accel_opt import shapes
+
+    (prompt,) = constants(generate_code(make_entry(model="shapes")))["PROMPTS"]
+    assert set(prompt.split()) <= set(" ".join(shapes.captions()).split())
+    assert constants(generate_code(make_entry()))["PROMPTS"] != [prompt]
+
+
+@pytest.mark.parametrize("model", ["SD1.5", "PixArt-Σ"])
+def test_carried_source_holds_nothing_that_is_not_used(make_entry, model):
+    merged = generate_code(make_entry("deepcache", "tome", model=model))
+    assert "def put" in merged
+    assert "def one_half" not in merged  # T-GATE's alone
+    assert "def one_half" in generate_code(make_entry("deepcache", "tgate", model=model))
+    for source in (merged, generate_code(make_entry("tgate", "tome", model=model))):
+        tree = ast.parse(source)
+        named = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        named |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        for part in ast.walk(tree):
+            if isinstance(part, ast.FunctionDef | ast.ClassDef) and part.name[:2] != "__":
+                assert part.name in named | {"load_pipe", "inference", "main"}
+
+
+def test_what_is_pruned():
+    source = """
+class Base:
+    def kept(self): pass
+
+    # Of the next one.
+    @staticmethod
+    def dropped():
+        helper()
+
+    def by_text(self): pass
+
+
+class Child(Base):
+    def hook_of_the_base(self): pass
+
+
+def helper(): pass
+
+
+def unused():
+    return unused_too()
+
+
+def unused_too(): pass
+""".strip("\n")
+    left = pruned(source, ["Child().kept()", "getattr(x, 'by_text')"])
+    assert (
+        left
+        == """
+class Base:
+    def kept(self): pass
+
+    def by_text(self): pass
+
+
+class Child(Base):
+    def hook_of_the_base(self): pass
+""".strip("\n")
+    )
+
+
+def test_lines_of_a_plugin_that_are_no_python(make_entry, monkeypatch):
+    from accel_opt.accelerators import stack
+    from accel_opt.accelerators.base import CodeLines
+
+    monkeypatch.setattr(stack, "code", lambda *_: CodeLines(setup=("x = (",)))
+    with pytest.raises(InputError, match="deepcache gave for the program"):
+        generate_code(make_entry())
 
 
 def test_keys_of_any_age(make_entry):
