@@ -19,7 +19,8 @@ from accel_opt.core.errors import InputError
 from accel_opt.core.events import Notice, OnEvent
 from accel_opt.core.files import file_name, write_bytes_atomically
 from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
-from accel_opt.search.storage import sqlite_path
+from accel_opt.search.storage import file_of
+from accel_opt.search.trials import Running
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +54,7 @@ class Kept:
 
         return watched
 
-    def upload(self, trial: optuna.Trial) -> None:
+    def upload(self, trial: Running) -> None:
         """Keeps the files with a trial that still runs; afterwards Optuna takes none."""
         files, self._files = self._files, {}
         folder = folder_of(self._study, choose=True) if files else None
@@ -69,7 +70,7 @@ class Kept:
 
 
 def folder_of(study: optuna.Study, *, choose: bool = False) -> Path | None:
-    """Where a study's artifacts lie: beside an SQLite file, else where the study says.
+    """Where a study's artifacts lie: beside a database file, else where the study says.
 
     Args:
         study: The study; one in memory has none.
@@ -80,8 +81,7 @@ def folder_of(study: optuna.Study, *, choose: bool = False) -> Path | None:
     storage = study._storage  # noqa: SLF001 - Optuna has no public way to a study's storage
     if isinstance(storage, optuna.storages.InMemoryStorage):
         return None
-    url = getattr(getattr(storage, "_backend", storage), "url", "")
-    path = sqlite_path(str(url))
+    path = file_of(storage)
     if path is not None:
         return path.parent / "artifacts"
     known = study.user_attrs.get(FOLDER)
@@ -119,7 +119,7 @@ def _listed(attributes: dict[str, object]) -> Iterator[tuple[str, str]]:
             yield f"{'baseline' if kind == 'baseline' else 'accelerated'}-{which}", artifact_id
 
 
-def _upload(trial: optuna.Trial, folder: Path, name: str, path: Path) -> None:
+def _upload(trial: Running, folder: Path, name: str, path: Path) -> None:
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     # Databases hand attributes back by key: the first digits keep pairs together, in order.
@@ -137,7 +137,7 @@ def _upload(trial: optuna.Trial, folder: Path, name: str, path: Path) -> None:
         "encoding": encoding,
     }
     trial.storage.set_trial_system_attr(
-        trial._trial_id,  # noqa: SLF001
+        trial.trial_id,
         f"{_PREFIX}{artifact_id}",
         json.dumps(meta),
     )

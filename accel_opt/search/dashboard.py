@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from accel_opt.core.errors import AccelOptError, InputError, UnknownNameError
 from accel_opt.search.artifacts import folder_of
 from accel_opt.search.read import databases
-from accel_opt.search.storage import open_storage
+from accel_opt.search.storage import open_storage, url_of
 
 if TYPE_CHECKING:
     import optuna
@@ -39,7 +39,7 @@ class Storages:
         import optuna
 
         with self._lock:
-            urls = [self._url] if self._url else [f"sqlite:///{path}" for path in databases()]
+            urls = [self._url] if self._url else [url_of(path) for path in databases()]
             for url in urls:
                 if url not in self._open:
                     # Of many files one may be no database; of the one asked for, that is said.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,13 @@ class Ledger:
     pending: set[str] = field(default_factory=set)
     retry: list[Record] = field(default_factory=list)
     _keys: set[str] = field(default_factory=set)
+    # What is derived from the records, and from how many of them: a study of thousands is not
+    # gone through anew for every batch.
+    _measured: list[Record] = field(default_factory=list)
+    _feasible: list[Record] = field(default_factory=list)
+    _derived: int = 0
+    _variances: dict[str | None, list[float]] = field(default_factory=dict)
+    _deviations: dict[str | None, tuple[int, tuple[float, float]]] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
         """Takes an evaluation in."""
@@ -47,14 +55,31 @@ class Ledger:
 
     @property
     def measured(self) -> list[Record]:
-        """Records with numbers."""
-        return [record for record in self.records if record.measured]
+        """Records with numbers, in order."""
+        self._derive()
+        return self._measured
 
     @property
     def feasible(self) -> list[Record]:
         """Records that may win, best first."""
-        found = [record for record in self.records if record.feasible(self.limits)]
-        return sorted(found, key=lambda record: -record.gain.value)
+        self._derive()
+        return self._feasible
+
+    def tidy(self) -> None:
+        """Forgets retries that were evaluated, or are being evaluated, since."""
+        self.retry = _left(self)
+
+    def _derive(self) -> None:
+        for record in self.records[self._derived :]:
+            if record.measured:
+                self._measured.append(record)
+                for name in (None, *record.losses):
+                    estimate = record.speed if name is None else record.losses[name]
+                    if estimate.df >= 1:
+                        self._variances.setdefault(name, []).append(estimate.se**2 * estimate.n)
+            if record.feasible(self.limits):
+                bisect.insort_right(self._feasible, record, key=lambda r: -r.gain.value)
+        self._derived = len(self.records)
 
     @property
     def best(self) -> Record | None:
@@ -77,11 +102,16 @@ class Ledger:
             The root of the median variance over the evaluations so far, and the number of
             observations that it is worth: it counts the more, the more settings there were.
         """
-        estimates = [r.speed if metric is None else r.losses.get(metric) for r in self.measured]
-        variances = [e.se**2 * e.n for e in estimates if e is not None and e.df >= 1]
+        self._derive()
+        variances = self._variances.get(metric, [])
         if len(variances) < 3:
             return math.nan, 0.0
-        return math.sqrt(float(np.median(variances))), min(2.0 + len(variances) / 2, 8.0)
+        known, found = self._deviations.get(metric, (0, (math.nan, 0.0)))
+        if known != len(variances):
+            worth = min(2.0 + len(variances) / 2, 8.0)
+            found = (math.sqrt(float(np.median(variances))), worth)
+            self._deviations[metric] = (len(variances), found)
+        return found
 
     def show(self, record: Record) -> Best:
         """The record as the façade shows it; few time blocks borrow the usual noise."""
@@ -94,11 +124,15 @@ def fill(ledger: Ledger, records: Iterable[Record]) -> Ledger:
     """Adds records in order; an interrupted one that was evaluated later needs no retry."""
     for record in records:
         ledger.add(record)
+    ledger.tidy()
+    return ledger
+
+
+def _left(ledger: Ledger) -> list[Record]:
     seen: set[str] = set()
     left = []
     for record in ledger.retry:
         if not ledger.taken(record.key) and record.key not in seen:
             seen.add(record.key)
             left.append(record)
-    ledger.retry = left
-    return ledger
+    return left

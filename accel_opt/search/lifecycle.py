@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accel_opt.core.errors import InputError
+from accel_opt.search.leases import LEASE, Owner, me
 from accel_opt.search.ledger import Ledger, fill
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import ATTRIBUTE, Record
 from accel_opt.search.space import Setting, Space
-from accel_opt.search.strategies.optuna_own import distributions
 from accel_opt.search.telling import directions, tell
+from accel_opt.search.trials import Running, finish, start
 
 if TYPE_CHECKING:
     import optuna
 
-LEASE = "lease"
+__all__ = ["LEASE", "close", "close_leftovers", "create_study", "interrupted", "read_ledger"]
 
 
 def create_study(storage: optuna.storages.BaseStorage, name: str, plan: SearchPlan) -> optuna.Study:
@@ -43,40 +41,15 @@ def create_study(storage: optuna.storages.BaseStorage, name: str, plan: SearchPl
     return study
 
 
-def start_trial(study: optuna.Study, space: Space, setting: Setting) -> optuna.Trial:
-    """A running trial of a setting, with its lease, written in one transaction.
-
-    `Study.ask` would commit every parameter by itself, which costs more than some batches.
-    """
-    from optuna.trial import Trial, TrialState, create_trial
-
-    template = create_trial(
-        state=TrialState.RUNNING,
-        params=space.params(setting.point),
-        distributions=distributions(space),
-        user_attrs={"setting": str(setting.config), LEASE: lease()},
-    )
-    number = study._storage.create_new_trial(study._study_id, template_trial=template)  # noqa: SLF001
-    return Trial(study, number)
-
-
-def lease() -> str:
-    """Who evaluates a trial: host, process and when it started, for pids are used again."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
-
-
-def lease_state(text: str) -> str:
-    """Says of a lease: mine, dead, alive, or (of a process on another host) unknown."""
-    host, pid, started = text.rsplit(":", 2)
-    if host != socket.gethostname():
-        return "unknown"
-    if int(pid) == os.getpid():
-        return "mine"
-    return "alive" if started and _started(int(pid)) == started else "dead"
+def start_trial(study: optuna.Study, space: Space, setting: Setting) -> Running:
+    """A running trial of a setting, with its lease, written in one transaction."""
+    return start(study, space, setting, {"setting": str(setting.config), LEASE: str(me())})
 
 
 def close_leftovers(study: optuna.Study, space: Space, plan: SearchPlan, epoch: int) -> int:
     """Closes RUNNING trials of dead processes, so that their settings are tried again.
+
+    For storages that one process has to itself; where they are shared, `sharing` does it.
 
     Returns:
         How many there were.
@@ -88,14 +61,14 @@ def close_leftovers(study: optuna.Study, space: Space, plan: SearchPlan, epoch: 
 
     left = study.get_trials(deepcopy=False, states=(TrialState.RUNNING, TrialState.WAITING))
     for trial in left:
-        owner = trial.user_attrs.get(LEASE, "")
-        if owner and lease_state(owner) in ("alive", "unknown"):
+        owner = Owner.from_text(trial.user_attrs.get(LEASE, ""))
+        if owner is not None and owner.state() in ("alive", "unknown"):
             raise InputError(
-                f"study {study.study_name!r} is being searched by process {owner.split(':')[1]} "
-                f"on {owner.split(':')[0]}; wait for it or stop it"
+                f"study {study.study_name!r} is being searched by process {owner.pid} "
+                f"on {owner.host}; wait for it or stop it, or share the work: --workers 2"
             )
     for trial in left:
-        _close(study, trial, space, plan, epoch)
+        close(study, trial, space, plan, epoch)
     return len(left)
 
 
@@ -112,16 +85,21 @@ def interrupted(setting: Setting, number: int, epoch: int) -> Record:
     )
 
 
-def _close(
+def close(
     study: optuna.Study,
     trial: optuna.trial.FrozenTrial,
     space: Space,
     plan: SearchPlan,
     epoch: int,
-) -> None:
-    from optuna.trial import Trial, TrialState
+) -> Record | None:
+    """Closes a trial whose process is dead.
 
-    handle = Trial(study, trial._trial_id)  # noqa: SLF001
+    Returns:
+        What is known of it; None when its setting is none of the space.
+    """
+    from optuna.trial import TrialState
+
+    handle = Running(study, trial._trial_id, trial.number)  # noqa: SLF001
     point = space.point_of(trial.params)
     setting = space.resolve(point) if point is not None else None
     if ATTRIBUTE in trial.user_attrs:
@@ -130,26 +108,22 @@ def _close(
     elif isinstance(setting, Setting):
         record = interrupted(setting, trial.number, epoch)
     else:
-        study.tell(trial.number, state=TrialState.FAIL)
-        return
-    tell(study, handle, record, plan, pruned=False, written=frozenset(trial.constraints))
+        finish(handle, {}, {}, TrialState.FAIL)
+        return None
+    tell(handle, record, plan, pruned=False, written=frozenset(trial.constraints))
+    return record
+
+
+def record_of(trial: optuna.trial.FrozenTrial) -> Record | None:
+    """The record of a finished trial; None when it has none."""
+    text = trial.user_attrs.get(ATTRIBUTE)
+    if text is None or not trial.state.is_finished():
+        return None
+    return Record.from_text(trial.number, text)
 
 
 def read_ledger(study: optuna.Study, plan: SearchPlan, epoch: int) -> Ledger:
     """What the study knows under the present conditions."""
-    records = []
-    for trial in study.get_trials(deepcopy=False):
-        text = trial.user_attrs.get(ATTRIBUTE)
-        if text is not None and trial.state.is_finished():
-            record = Record.from_text(trial.number, text)
-            if record.epoch == epoch:
-                records.append(record)
+    found = (record_of(trial) for trial in study.get_trials(deepcopy=False))
+    records = (record for record in found if record is not None and record.epoch == epoch)
     return fill(Ledger(plan.limits), records)
-
-
-def _started(pid: int) -> str:
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
-    return text.rpartition(")")[2].split()[19]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.errors import InputError, UnknownNameError
 from accel_opt.core.measurement import Limit
+from accel_opt.core.secrets import masked
 from accel_opt.core.spec import StudySpec
 from accel_opt.search.artifacts import pictures
 from accel_opt.search.conditions import CONDITIONS, SHAPE, SPEC
@@ -19,7 +20,7 @@ from accel_opt.search.ledger import Ledger, fill
 from accel_opt.search.note import read_references
 from accel_opt.search.pareto import front
 from accel_opt.search.records import ATTRIBUTE, Record
-from accel_opt.search.storage import masked, open_storage, sqlite_path
+from accel_opt.search.storage import open_storage, url_of
 from accel_opt.search.verdicts import read as read_verdicts
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def all_studies(storage: str | None) -> Iterator[StudyView]:
     """Every study of a storage; without one, of the databases below ./studies."""
     import optuna
 
-    urls = [storage] if storage else [f"sqlite:///{path}" for path in databases()]
+    urls = [storage] if storage else [url_of(path) for path in databases()]
     for url in urls:
         opened = open_storage(url)
         for name in sorted(optuna.study.get_all_study_names(opened)):
@@ -171,5 +172,5 @@ def storage_of(name: str) -> str:
 
 
 def databases() -> list[Path]:
-    """SQLite databases one folder below ./studies."""
-    return sorted(p for p in Path("studies").glob("*/*.db") if sqlite_path(f"sqlite:///{p}"))
+    """SQLite databases and Journals one folder below ./studies."""
+    return sorted(path for kind in ("db", "log") for path in Path("studies").glob(f"*/*.{kind}"))

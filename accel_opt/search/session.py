@@ -5,29 +5,41 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from accel_opt.core.errors import InputError
-from accel_opt.core.events import OnEvent, TrialFinished, TrialStarted
+from accel_opt.core.events import Notice, OnEvent, TrialFinished, TrialStarted
 from accel_opt.core.measurement import Evaluate
 from accel_opt.search.artifacts import Kept
 from accel_opt.search.evaluation import evaluate_setting
 from accel_opt.search.failures import describe
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import interrupted, start_trial
+from accel_opt.search.locks import NoLock, StepLock
 from accel_opt.search.note import write_note
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
+from accel_opt.search.sharing import Sharing
 from accel_opt.search.space import Setting, Space
 from accel_opt.search.strategies import Ending, Proposal, Strategy, View
 from accel_opt.search.telling import tell
+from accel_opt.search.trials import Running
 
 if TYPE_CHECKING:
     import optuna
+
+# How long a worker with nothing to start waits before it looks whether others are done.
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 0.5
+
+
+@dataclass(frozen=True)
+class _Wait:
+    """Nothing to start now, but what others evaluate may change that."""
+
+    ending: Ending
 
 
 @dataclass
@@ -44,6 +56,7 @@ class Session:
         epoch: Which conditions of the study are in force.
         on_event: Told of every step.
         lock: Held while a setting is chosen and reserved; several workers share one.
+        sharing: Keeps the ledger equal to a study that others work on too; None for one's own.
         sampler_s: Processor seconds spent on choosing, per trial.
     """
 
@@ -55,9 +68,12 @@ class Session:
     ledger: Ledger
     epoch: int
     on_event: OnEvent
-    lock: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    lock: StepLock = field(default_factory=NoLock)
+    sharing: Sharing | None = None
 
     def __post_init__(self) -> None:
+        self._own_failures = 0
+        self._waited: tuple[int, frozenset[str], Ending] | None = None
         self.sampler_s: list[float] = []
         self._start = time.monotonic()
         # Failures of an earlier run say nothing of this one: the cable may be in again.
@@ -66,18 +82,53 @@ class Session:
 
     def run(self) -> Ending:
         """Searches until a rule ends it; every trial is told before anything is raised."""
+        wait_s = _FIRST_WAIT_S
         while True:
-            ending = self._budget()
-            if ending:
-                return ending
             with self.lock:
-                started = time.thread_time()
-                proposal = self._propose()
-                self.sampler_s.append(time.thread_time() - started)
-                if isinstance(proposal, Ending):
-                    return proposal
-                trial = self._reserve(proposal)
-            self._evaluate(proposal, trial)
+                step = self._step()
+            if isinstance(step, Ending):
+                return step
+            if isinstance(step, _Wait):
+                time.sleep(wait_s)
+                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+                continue
+            wait_s = _FIRST_WAIT_S
+            self._evaluate(*step)
+
+    def _step(self) -> tuple[Setting, Running] | Ending | _Wait:
+        """One step under the lock: look around, decide, reserve."""
+        if self.sharing is not None:
+            closed = self.sharing.refresh()
+            if closed:
+                self.on_event(Notice(f"{closed} evaluation(s) of dead workers will be tried again"))
+        ending = self._budget()
+        if ending:
+            return ending
+        proposal = self._proposal()
+        if not isinstance(proposal, Setting):
+            return proposal
+        trial = self._reserve(proposal)
+        if self.lock.held():
+            return proposal, trial
+        # The lock broke while this was chosen, so another worker may have reserved the same.
+        self._finish(trial, interrupted(proposal, trial.number, self.epoch))
+        return _Wait(Ending("lock", "the lock was lost"))
+
+    def _proposal(self) -> Setting | Ending | _Wait:
+        """What to evaluate; an ending is final only when nobody evaluates anything any more."""
+        pending = frozenset(self.ledger.pending)
+        plan, n = self.plan, len(self.ledger.records)
+        if plan.trials is not None and pending and n + len(pending) >= plan.trials:
+            return _Wait(Ending("trials", f"{plan.trials} evaluations, as asked"))
+        if self._waited and self._waited[:2] == (n, pending) and not self.ledger.retry:
+            return _Wait(self._waited[2])
+        started = time.thread_time()
+        proposal = self._propose()
+        self.sampler_s.append(time.thread_time() - started)
+        if isinstance(proposal, Ending) and pending:
+            self._waited = (n, pending, proposal)
+            return _Wait(proposal)
+        return proposal
 
     def _propose(self) -> Proposal:
         while self.ledger.retry:
@@ -91,13 +142,13 @@ class Session:
         view = View(self.space, self.ledger, self.plan, rng, self.study)
         return self.strategy.propose(view)
 
-    def _reserve(self, setting: Setting) -> optuna.Trial:
+    def _reserve(self, setting: Setting) -> Running:
         trial = start_trial(self.study, self.space, setting)
         self.ledger.pending.add(setting.key)
         self.ledger.retry = [r for r in self.ledger.retry if r.key != setting.key]
         return trial
 
-    def _evaluate(self, setting: Setting, trial: optuna.Trial) -> None:
+    def _evaluate(self, setting: Setting, trial: Running) -> None:
         self.on_event(TrialStarted(trial.number, setting.config))
         start = time.monotonic()
         try:
@@ -129,15 +180,17 @@ class Session:
             raise
         self._finish(trial, replace(record, epoch=self.epoch))
 
-    def _finish(self, trial: optuna.Trial, record: Record) -> None:
-        self._kept.upload(trial)
-        tell(self.study, trial, record, self.plan, pruned=self.strategy.tells_pruned)
+    def _finish(self, trial: Running, record: Record) -> None:
+        if not self._tell(trial, record):
+            return
         self.ledger.add(record)
         if record.outcome == "interrupted":
             return
+        self._own_failures = self._own_failures + 1 if record.outcome == "failed" else 0
         best = self.ledger.best
         if best is record:
-            write_note(self.study, self.ledger)
+            with self.lock:
+                write_note(self.study, self.ledger)
         self.on_event(
             TrialFinished(
                 number=record.number,
@@ -152,6 +205,24 @@ class Session:
             )
         )
 
+    def _tell(self, trial: Running, record: Record) -> bool:
+        """Tells a trial; false when others had given this worker up and closed it."""
+        import optuna
+
+        try:
+            self._kept.upload(trial)
+            tell(trial, record, self.plan, pruned=self.strategy.tells_pruned)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            if self.sharing is None:
+                raise
+            self.on_event(
+                Notice(f"trial {trial.number}: others took this worker for dead; it is tried again")
+            )
+            return False
+        if self.sharing is not None:
+            self.sharing.told(trial.number)
+        return True
+
     def _budget(self) -> Ending | None:
         records, plan = self.ledger.records, self.plan
         if self.ledger.failures_in_a_row(self._first) >= plan.max_failures:
@@ -159,6 +230,9 @@ class Session:
                 f"{plan.max_failures} evaluations in a row failed, the last: {records[-1].reason}"
             )
             return Ending("failures", text)
+        if self._own_failures >= plan.max_failures:
+            # Others may succeed; what fails everything must not go on spoiling settings.
+            return Ending("failures", f"the last {self._own_failures} evaluations here failed")
         reached = target_reached(self.ledger, plan)
         if reached:
             return Ending("target", f"trial {reached.number} reaches the target")

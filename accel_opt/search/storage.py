@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import re
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.errors import CorruptFileError, InputError, MissingPackageError
+from accel_opt.core.secrets import masked
 
 if TYPE_CHECKING:
     import optuna
 
 _SQLITE = "sqlite:///"
+_JOURNAL = "journal:///"
+# The driver that the extra `postgres` brings; SQLAlchemy would look for another one.
+_DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 # With the driver's default of five seconds, workers die of "database is locked".
 _LOCK_TIMEOUT_S = 60
-
-
-def masked(url: str) -> str:
-    """The URL without its password, for messages and logs."""
-    return re.sub(r"(://[^:/@]+):[^@]*@", r"\1:***@", url)
+# A connection that the server closed is found out before it is used.
+_SERVER: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+# A server that is not there at all is said soon; one that goes away later is waited for.
+_FIRST_PATIENCE_S = 5.0
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -29,6 +33,48 @@ def sqlite_path(url: str) -> Path | None:
         return None
     name = url.removeprefix(_SQLITE).split("?")[0]
     return None if name in ("", ":memory:") else Path(name)
+
+
+def journal_path(url: str) -> Path | None:
+    """File of a Journal URL; None for other storages."""
+    name = url.removeprefix(_JOURNAL) if url.startswith(_JOURNAL) else ""
+    return Path(name) if name else None
+
+
+def url_of(path: Path) -> str:
+    """URL of a database file: a Journal's name ends in .log, SQLite's in anything else."""
+    return f"{_JOURNAL if path.suffix == '.log' else _SQLITE}{path}"
+
+
+def file_of(storage: optuna.storages.BaseStorage) -> Path | None:
+    """The file that a storage is; None in memory and for database servers."""
+    backend: Any = getattr(storage, "_backend", storage)
+    path: Path | None = getattr(backend, "path", None)
+    return path or sqlite_path(str(getattr(backend, "url", "")))
+
+
+def is_shared(storage: optuna.storages.BaseStorage) -> bool:
+    """Whether several workers may search in a storage at once."""
+    import optuna
+
+    backend: Any = getattr(storage, "_backend", storage)
+    if isinstance(storage, optuna.storages.JournalStorage):
+        return True
+    return str(getattr(backend, "url", "")).startswith("postgresql")
+
+
+def check_shareable(url: str, workers: int) -> None:
+    """Refuses storages that several workers cannot share.
+
+    Raises:
+        InputError: It is one of those; SQLite lets two workers take the same trial.
+    """
+    if workers > 1 and not url.startswith((_JOURNAL, *_DRIVERS)):
+        raise InputError(
+            f"storage {masked(url)!r} cannot be shared by {workers} workers (SQLite lets two of "
+            "them take one trial); leave --storage out, or give journal:///studies/my/study.log "
+            "or postgresql://user@host/database"
+        )
 
 
 def open_storage(url: str | None) -> optuna.storages.BaseStorage:
@@ -43,25 +89,56 @@ def open_storage(url: str | None) -> optuna.storages.BaseStorage:
     if url is None:
         return optuna.storages.InMemoryStorage()
     if "://" not in url:
-        raise InputError(f"storage {url!r} is no URL; give sqlite:///studies/my/study.db")
+        raise InputError(f"storage {masked(url)!r} is no URL; give sqlite:///studies/my/study.db")
+    journal = journal_path(url)
+    if journal is not None:
+        return _open_journal(journal)
     path = sqlite_path(url)
     if path is not None:
         _prepare(path)
     return _open_rdb(url)
 
 
-def _prepare(path: Path) -> None:
+def _open_journal(path: Path) -> optuna.storages.BaseStorage:
+    import optuna
+
+    from accel_opt.search.journal import JournalFile
+
+    if _exists(path) and path.stat().st_size:
+        with path.open("rb") as file:
+            if not file.read(16).lstrip().startswith(b'{"'):
+                raise CorruptFileError(
+                    f"{path} is no journal of studies; it is left as it is, choose another file"
+                )
+    try:
+        return optuna.storages.JournalStorage(JournalFile(path))
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(
+            f"{path} is no journal of studies ({_first_line(error)}); it is left as it is, "
+            "choose another file"
+        ) from None
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; it, or one in its place, can be written to."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        exists = path.exists()
+        if not path.exists():
+            # Nothing is made to find out: another worker may be making the file right now.
+            if not os.access(path.parent, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return False
         with path.open("ab"):
             pass
-        if not exists:
-            path.unlink()
     except OSError as error:
         raise InputError(
             f"cannot write {path}: {error.strerror}; choose another with --storage"
         ) from error
+    return True
+
+
+def _prepare(path: Path) -> None:
+    exists = _exists(path)
     if exists and path.stat().st_size:
         with path.open("rb") as file:
             if file.read(16) != b"SQLite format 3\0":
@@ -89,12 +166,25 @@ def _open_rdb(url: str) -> optuna.storages.BaseStorage:
     import optuna
     import sqlalchemy.exc
 
-    options = {"connect_args": {"timeout": _LOCK_TIMEOUT_S}} if url.startswith("sqlite") else {}
+    scheme, mark, rest = url.partition("://")
+    server = scheme in _DRIVERS
     try:
+        if server:
+            from accel_opt.search.patient import connection_lost, patiently, raced
+            from accel_opt.search.postgres import PostgresStorage
+
+            full = _DRIVERS[scheme] + mark + rest
+            return patiently(
+                lambda: PostgresStorage(full, engine_kwargs=_SERVER),
+                _FIRST_PATIENCE_S,
+                lambda error: connection_lost(error) or raced(error),
+            )
+        options = {"connect_args": {"timeout": _LOCK_TIMEOUT_S}} if scheme == "sqlite" else {}
         return optuna.storages.RDBStorage(url, engine_kwargs=options)
     except ImportError as error:
-        package = "psycopg" if url.startswith("postgres") else error.name or "mysqlclient"
-        raise MissingPackageError(package, f"storage {masked(url)}") from error
+        package = "psycopg" if server else error.name or "mysqlclient"
+        install = "pip install 'accel_opt[postgres]'" if server else ""
+        raise MissingPackageError(package, f"storage {masked(url)}", install) from error
     except RuntimeError as error:
         # Optuna's own: the schema belongs to another version of it.
         raise CorruptFileError(
@@ -109,6 +199,20 @@ def refused(url: str | None, error: Exception) -> InputError:
     cause = error.__cause__ or error
     text = _first_line(cause)
     where = masked(url or "memory")
+    if isinstance(error, OSError):
+        return InputError(
+            f"cannot write {where}: {error.strerror}; what was told is kept: make room, or mend "
+            "it, and run the same again"
+        )
+    if "is full" in text:
+        return InputError(
+            f"cannot write {where}: {text}; what was told is kept: make room and run the same again"
+        )
+    if "is locked" in text:
+        return InputError(
+            f"cannot write {where}: another program has held it locked for {_LOCK_TIMEOUT_S} s; "
+            "end that one and run the same again, what was told is kept"
+        )
     if "readonly" in text:
         return InputError(f"cannot write {where}: it is read-only; choose another with --storage")
     if (

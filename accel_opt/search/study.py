@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accel_opt.core.errors import InputError
 from accel_opt.core.events import Notice, OnEvent, SearchFinished, SearchStarted, ignore
 from accel_opt.core.measurement import Best, Evaluate
+from accel_opt.core.secrets import masked
 from accel_opt.search.conditions import settle
 from accel_opt.search.confirm import Verdict
 from accel_opt.search.confirm_plan import ConfirmPlan
 from accel_opt.search.confirm_study import confirmed
 from accel_opt.search.evaluators import opened
 from accel_opt.search.foreign import seeded
+from accel_opt.search.leases import Leases
+from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import close_leftovers, create_study, read_ledger
+from accel_opt.search.locks import lock_of
 from accel_opt.search.note import write_note
 from accel_opt.search.notebook import result_table_html
 from accel_opt.search.pareto import front
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
 from accel_opt.search.session import Session
+from accel_opt.search.sharing import Sharing
 from accel_opt.search.space import Space
-from accel_opt.search.storage import masked, open_storage, refused
+from accel_opt.search.storage import check_shareable, is_shared, open_storage, refused
 from accel_opt.search.strategies import Ending, make
 
 if TYPE_CHECKING:
     import optuna
+
+# What a file system says when a Journal cannot grow.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
 
 @dataclass(frozen=True)
@@ -79,8 +88,11 @@ def search(
     storage: str | None = None,
     study_name: str = "search",
     on_event: OnEvent = ignore,
+    ended: Ending | None = None,
 ) -> SearchResult:
     """Searches a space, or goes on with a search of the same name.
+
+    On a Journal or PostgreSQL others may search the same study at the same time.
 
     Args:
         space: What is searched.
@@ -90,6 +102,7 @@ def search(
         storage: URL of the database; None keeps the study in memory.
         study_name: Name of the study; an existing one is resumed.
         on_event: Told of every step.
+        ended: Why workers elsewhere ended the search; only what comes after it is done here.
 
     Raises:
         InputError: The storage cannot be opened, or something asked for cannot be done.
@@ -99,10 +112,12 @@ def search(
         raise InputError("the objective 'flops' needs a space that counts work; use 'speedup'")
     with _clear_errors(storage):
         study = create_study(open_storage(storage), study_name, plan)
-        with opened(evaluate, plan.trial_timeout_s, fresh=False) as measure:
-            session = _resumed(study, space, plan, measure, on_event)
+        with (
+            opened(evaluate, plan.trial_timeout_s, fresh=False) as measure,
+            joined(study, space, plan, measure, on_event) as session,
+        ):
             on_event(_started(session, storage))
-            ending = session.run()
+            ending = ended or session.run()
         result = _result(session, ending)
         if plan.confirm and not plan.frontier:
             result = _confirmed(result, session, evaluate)
@@ -111,20 +126,60 @@ def search(
     return result
 
 
-def _resumed(
+def work(
+    space: Space,
+    evaluate: Evaluate | str,
+    plan: SearchPlan,
+    *,
+    storage: str,
+    study_name: str,
+    on_event: OnEvent = ignore,
+) -> Ending:
+    """As `search`, for one of several workers: searches until a rule ends it, and no more.
+
+    Returns:
+        Why it ended.
+
+    Raises:
+        InputError: The storage cannot be opened or shared, or the study was measured under
+            other conditions.
+    """
+    check_shareable(storage, 2)
+    with _clear_errors(storage):
+        study = create_study(open_storage(storage), study_name, plan)
+        with (
+            opened(evaluate, plan.trial_timeout_s, fresh=False) as measure,
+            joined(study, space, plan, measure, on_event) as session,
+        ):
+            on_event(_started(session, storage))
+            return session.run()
+
+
+@contextmanager
+def joined(
     study: optuna.Study, space: Space, plan: SearchPlan, measure: Evaluate, on_event: OnEvent
-) -> Session:
+) -> Iterator[Session]:
     """A session that knows all that the study knows; leftovers of dead processes are closed."""
-    epoch, notice = settle(study, space, plan)
-    if notice:
-        on_event(Notice(notice))
-    left = close_leftovers(study, space, plan, epoch)
-    if left:
-        on_event(Notice(f"{left} interrupted evaluation(s) will be tried again"))
-    ledger = read_ledger(study, plan, epoch)
-    write_note(study, ledger)
-    known, strategy = seeded(space, study), make(plan.strategy)
-    return Session(study, known, measure, plan, strategy, ledger, epoch, on_event)
+    shared = is_shared(study._storage)  # noqa: SLF001 - Optuna has no public way to it
+    leases = Leases(study)
+    lock = lock_of(study)
+    with leases if shared else nullcontext():
+        with lock:
+            epoch, notice = settle(study, space, plan)
+            sharing = None
+            if shared:
+                sharing = Sharing(study, space, plan, epoch, Ledger(plan.limits), leases)
+                left, ledger = sharing.refresh(), sharing.ledger
+            else:
+                left = close_leftovers(study, space, plan, epoch)
+                ledger = read_ledger(study, plan, epoch)
+            write_note(study, ledger)
+        if notice:
+            on_event(Notice(notice))
+        if left:
+            on_event(Notice(f"{left} interrupted evaluation(s) will be tried again"))
+        known, strategy = seeded(space, study), make(plan.strategy)
+        yield Session(study, known, measure, plan, strategy, ledger, epoch, on_event, lock, sharing)
 
 
 def _started(session: Session, storage: str | None) -> SearchStarted:
@@ -189,6 +244,7 @@ def _clear_errors(storage: str | None) -> Iterator[None]:
     import sqlalchemy.exc
 
     kinds: tuple[type[Exception], ...] = (
+        OSError,
         sqlalchemy.exc.SQLAlchemyError,
         optuna.exceptions.StorageInternalError,
     )
@@ -197,6 +253,8 @@ def _clear_errors(storage: str | None) -> Iterator[None]:
     try:
         yield
     except kinds as error:
+        if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+            raise
         raise refused(storage, error) from error
     finally:
         optuna.logging.set_verbosity(verbosity)

@@ -8,14 +8,12 @@ matches constraints by position.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from accel_opt.core.measurement import Limit
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import ATTRIBUTE, Record
-
-if TYPE_CHECKING:
-    import optuna
+from accel_opt.search.trials import Running, finish
 
 INELIGIBLE = "ineligible"
 # A trial without numbers counts as violating every limit by this much.
@@ -36,8 +34,7 @@ def constraints(record: Record, limits: tuple[Limit, ...]) -> dict[str, float]:
 
 
 def tell(
-    study: optuna.Study,
-    trial: optuna.Trial,
+    trial: Running,
     record: Record,
     plan: SearchPlan,
     *,
@@ -47,29 +44,30 @@ def tell(
     """Writes a record into its trial and closes it.
 
     Args:
-        study: The study.
         trial: The running trial.
         record: What became of it.
         plan: Limits and whether there are two objectives.
         pruned: Whether the sampler in force learns from pruned trials; else a stopped one is
             told complete with its estimates.
         written: Constraints that the trial has already.
+
+    Raises:
+        UpdateFinishedTrialError: Somebody else has closed it.
     """
     from optuna.trial import TrialState
 
-    trial.set_user_attr("outcome", f"{record.outcome}: {record.reason}")
+    attributes: dict[str, Any] = {"outcome": f"{record.outcome}: {record.reason}"}
     if record.measured:
-        trial.set_user_attr("measured", _shown(record, plan.limits))
-    trial.set_user_attr(ATTRIBUTE, record.to_text())
-    for name, value in constraints(record, plan.limits).items():
-        if name not in written:
-            trial.set_constraint(name, value)
+        attributes["measured"] = _shown(record, plan.limits)
+    attributes[ATTRIBUTE] = record.to_text()
+    found = constraints(record, plan.limits)
+    left = {name: value for name, value in found.items() if name not in written}
     if not record.measured:
-        study.tell(trial, state=TrialState.FAIL)
+        finish(trial, attributes, left, TrialState.FAIL)
     elif record.outcome in _STOPPED and pruned and not plan.frontier:
-        study.tell(trial, state=TrialState.PRUNED)
+        finish(trial, attributes, left, TrialState.PRUNED)
     else:
-        study.tell(trial, values(record, plan))
+        finish(trial, attributes, left, TrialState.COMPLETE, values(record, plan))
 
 
 def _shown(record: Record, limits: tuple[Limit, ...]) -> dict[str, float | bool]:

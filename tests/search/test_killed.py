@@ -71,7 +71,7 @@ def test_death_while_telling_keeps_the_measurement(tmp_path, monkeypatch):
 
     url = f"sqlite:///{tmp_path / 'study.db'}"
     told = 0
-    real = optuna.Study.tell
+    real = optuna.storages.RDBStorage.set_trial_state_values
 
     def dying(self, *args, **kwargs):
         nonlocal told
@@ -80,10 +80,10 @@ def test_death_while_telling_keeps_the_measurement(tmp_path, monkeypatch):
             raise SystemExit(9)
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(optuna.Study, "tell", dying)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", dying)
     with pytest.raises(SystemExit):
         search(space(), evaluate, plan(trials=6, confirm=False), storage=url)
-    monkeypatch.setattr(optuna.Study, "tell", real)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", real)
     study = optuna.load_study(study_name="search", storage=url)
     left = [t for t in study.trials if not t.state.is_finished()]
     assert len(left) == 1

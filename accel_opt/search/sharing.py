@@ -1,0 +1,105 @@
+"""What other workers have done since, read before every step under the step's lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from accel_opt.search.leases import LEASE, Leases
+from accel_opt.search.ledger import Ledger
+from accel_opt.search.lifecycle import close, record_of
+from accel_opt.search.plan import SearchPlan
+from accel_opt.search.space import Setting, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+
+@dataclass
+class Sharing:
+    """Keeps one worker's ledger equal to the study.
+
+    Attributes:
+        study: The study.
+        space: What is searched.
+        plan: Limits, whether there are two objectives.
+        epoch: Which conditions are in force.
+        ledger: What is kept up to date.
+        leases: Tells the dead from the living.
+    """
+
+    study: optuna.Study
+    space: Space
+    plan: SearchPlan
+    epoch: int
+    ledger: Ledger
+    leases: Leases
+    _known: set[int] = field(default_factory=set)
+    _first: int = 0
+
+    def refresh(self) -> int:
+        """Takes in what was told, closes trials of the dead, marks settings of the living.
+
+        Called under the step's lock, while this worker evaluates nothing: a running trial that
+        is its own is one that it never heard of making.
+
+        Returns:
+            How many trials of dead workers were closed.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        left = []
+        for trial in trials[self._first :]:
+            if not trial.state.is_finished():
+                left.append(trial)
+            elif trial.number not in self._known:
+                self._take(trial)
+        self._advance(trials)
+        closed = self._settle(left)
+        self.ledger.tidy()
+        return closed
+
+    def told(self, number: int) -> None:
+        """Says that a trial is in the ledger already."""
+        self._known.add(number)
+
+    def _take(self, trial: optuna.trial.FrozenTrial) -> None:
+        self._known.add(trial.number)
+        record = record_of(trial)
+        if record is not None and record.epoch == self.epoch:
+            self.ledger.add(record)
+
+    def _advance(self, trials: list[optuna.trial.FrozenTrial]) -> None:
+        """Trials before the first one that may still change need no second look."""
+        while self._first < len(trials) and trials[self._first].number in self._known:
+            self._known.discard(trials[self._first].number)
+            self._first += 1
+
+    def _settle(self, left: list[optuna.trial.FrozenTrial]) -> int:
+        states = self.leases.states({trial.user_attrs.get(LEASE, "") for trial in left})
+        pending, closed = set(), 0
+        for trial in left:
+            if states[trial.user_attrs.get(LEASE, "")] in ("dead", "mine") and self._close(trial):
+                closed += 1
+                continue
+            point = self.space.point_of(trial.params)
+            setting = self.space.resolve(point) if point is not None else None
+            if isinstance(setting, Setting):
+                pending.add(setting.key)
+        self.ledger.pending = pending
+        return closed
+
+    def _close(self, trial: optuna.trial.FrozenTrial) -> bool:
+        """Closes a trial of the dead; false when it finished meanwhile.
+
+        A server may carry out the last words of a process after its death.
+        """
+        import optuna
+
+        try:
+            record = close(self.study, trial, self.space, self.plan, self.epoch)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return False
+        self._known.add(trial.number)
+        if record is not None and record.epoch == self.epoch:
+            self.ledger.add(record)
+        return True
