@@ -35,7 +35,7 @@ def check_program(source: str, constants: Mapping[str, Any], packages: Collectio
     for position, node in enumerate(tree.body):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             defined.add(node.name)
-        elif isinstance(node, ast.Assign):
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
             _constant(node, constants)
         elif not (isinstance(node, ast.Import | ast.ImportFrom) or _is_frame(node, position)):
             raise InputError(f"the program would run line {node.lineno} when it is imported")
@@ -47,13 +47,19 @@ def check_program(source: str, constants: Mapping[str, Any], packages: Collectio
         raise InputError(f"the program lacks {', '.join(lacking)}")
 
 
-def _constant(node: ast.Assign, constants: Mapping[str, Any]) -> None:
-    names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-    name = names[0] if len(names) == 1 == len(node.targets) else ""
+def _constant(node: ast.Assign | ast.AnnAssign, constants: Mapping[str, Any]) -> None:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    name = names[0] if len(names) == 1 == len(targets) else ""
+    if isinstance(node, ast.AnnAssign) and any(
+        not isinstance(part, ast.Name | ast.Subscript | ast.Tuple | ast.Load)
+        for part in ast.walk(node.annotation)
+    ):
+        name = ""  # annotations are evaluated too
     if name in ("DEVICE", "DTYPE") and name not in constants:
         return  # chosen when the program runs; a template's own line
     try:
-        value = ast.literal_eval(node.value)
+        value = ast.literal_eval(node.value)  # type: ignore[arg-type]  # None is refused too
     except (ValueError, TypeError):
         value = node  # equal to no value
     if name not in constants or value != constants[name]:

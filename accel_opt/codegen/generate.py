@@ -22,6 +22,8 @@ from accel_opt.results import Entry, Found
 
 Style = Literal["standalone", "library"]
 _DEVICE = '"cuda" if torch.cuda.is_available() else "cpu"'
+# What checkers would not find out by themselves.
+_ANNOTATIONS = {"CONFIG": "dict[str, dict[str, float]]"}
 _FRAME = ("import sys", "from pathlib import Path", "from typing import Any", "import torch")
 
 
@@ -178,9 +180,10 @@ def _render(
         call_arguments.append("negative_prompt=[NEGATIVE_PROMPT] * len(batch)")
     if "RESOLUTION" in constants:
         call_arguments += ["height=RESOLUTION", "width=RESOLUTION"]
+    fixed = [constant(*pair, _ANNOTATIONS.get(pair[0], "")) for pair in constants.items()]
     values: dict[str, Any] = {
         "docstring": text,
-        "constants": Source("\n".join([*(constant(*pair) for pair in constants.items()), *head])),
+        "constants": Source("\n".join([*fixed, *head])),
         "definitions": _definitions(lines),
         "returns": _returns(lines.call),
         "load": [*load, *map(Source, lines.setup)],

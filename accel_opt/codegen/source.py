@@ -49,8 +49,9 @@ def _environment() -> Environment:
     )
 
 
-def constant(name: str, value: Any) -> Source:
-    """The statement `NAME = literal`, laid out as formatters do."""
+def constant(name: str, value: Any, annotation: str = "") -> Source:
+    """The statement `NAME = literal` or `NAME: annotation = literal`, as formatters lay it out."""
+    name = f"{name}: {annotation}" if annotation else name
     line = f"{name} = {literal(value, 0, len(name) + 3)}"
     if isinstance(value, str) and len(line) > LINE >= len(line) - len(name) + 1:
         # Too long for one line, but not for a line of its own.

@@ -74,8 +74,14 @@ def test_without_hooks_the_formatters_own_width_fits_too(programs):
 
 @pytest.mark.slow
 def test_mypy_finds_nothing(programs):
-    for path in sorted(programs.glob("*.py"))[::9]:
-        run(programs, "mypy", "--cache-dir=.mypy", path.name)
+    run(programs, "mypy", "--cache-dir=.mypy", *(path.name for path in programs.glob("*.py")))
+
+
+def test_the_settings_of_library_programs_have_a_type_that_apply_takes(programs):
+    found = [p for p in programs.glob("*.py") if "apply(pipe, CONFIG)" in p.read_text("utf-8")]
+    assert found
+    for path in found:
+        assert "\nCONFIG: dict[str, dict[str, float]] = {" in path.read_text("utf-8")
 
 
 plain = st.recursive(
