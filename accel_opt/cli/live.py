@@ -63,6 +63,13 @@ class LiveView:
             case events.ConfirmStarted():
                 self.phase = f"confirming {event.rank} of {event.n_candidates}"
                 self.now, self.share = f"{event.n_items} held-out prompts", 0.0
+                self._seen_items = 0
+            case events.ConfirmProgress():
+                self._confirm(event)
+            case events.ConfirmFinished():
+                self.now = "confirmed" if event.confirmed else "not confirmed"
+            case events.SearchFinished():
+                self.phase, self.now = "search over", ""
             case _:
                 pass
 
@@ -86,8 +93,18 @@ class LiveView:
             share = lost / (self.limits.get(metric) or 0.02)
             self.dots.append(Dot(event.speedup, share, kind))
 
+    def _confirm(self, event: events.ConfirmProgress) -> None:
+        self.share = event.done / max(event.total, 1)
+        self.items += max(event.done - self._seen_items, 0)
+        self._seen_items = event.done
+        self.now = f"{event.done} of {event.total} held-out prompts"
+        if event.again:
+            self.now += f"; timing once more, batch {event.again}"
+
     def left(self) -> str:
         """How much is left, in words; empty while nobody can know."""
+        if self.phase != "searching":
+            return ""
         spent, mine = time.monotonic() - self.started, self.done - self.had
         if self.timeout_s is not None:
             return f"at most {_duration(max(self.timeout_s - spent, 0))} left"
@@ -129,9 +146,11 @@ class LiveView:
         rate = self.items / spent if spent > 1 else 0.0
         words = [self.phase, self._counts(), f"{rate:.1f} prompts/s" if rate else "", self.left()]
         line = Table.grid(padding=(0, 1))
-        if self.total:
-            part = self.done + (self.share if self.phase == "searching" else 0)
-            bar = ProgressBar(total=self.total, completed=min(part, self.total), width=20)
+        if self.phase != "searching":
+            bar = ProgressBar(total=1, completed=self.share, width=20)
+        elif self.total:
+            part = min(self.done + self.share, self.total)
+            bar = ProgressBar(total=self.total, completed=part, width=20)
         elif self.timeout_s:
             bar = ProgressBar(total=self.timeout_s, completed=min(spent, self.timeout_s), width=20)
         else:

@@ -17,6 +17,8 @@ from accel_opt.core import events
 from accel_opt.core.measurement import Best
 
 _REFRESH_PER_S = 2
+# In a log file, a trial or a confirmation that takes longer says how far it is.
+_SILENCE_S = 60.0
 
 
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
         self._view = LiveView() if live else None
         self._live: Live | None = None
         self._quiet = quiet
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
         self._best: Best | None = None
 
     def __enter__(self) -> Self:
@@ -73,6 +75,8 @@ class Progress:
                 self._search_started(event)
             case events.TrialFinished():
                 self._trial(event)
+            case events.BatchDone() | events.ConfirmProgress():
+                self._part(event)
             case events.ConfirmStarted():
                 self._line(
                     f"confirming {event.rank} of {event.n_candidates} on "
@@ -103,7 +107,7 @@ class Progress:
             # The view counts and plots it; only what changes the answer scrolls by.
             return
         speed = "" if math.isnan(event.speedup) else f"{event.speedup:.2f}x"
-        losses = " ".join(f"{name} {100 * value:+.1f} %" for name, value in event.losses.items())
+        losses = _losses(event.losses)
         mark = "ok" if event.feasible else "--"
         best = f" | best {event.best.speedup.value:.2f}x" if event.best else ""
         why = f" ({event.reason})" if event.outcome == "failed" else ""
@@ -112,12 +116,28 @@ class Progress:
             f"{event.outcome:<10} {event.config}{why}{best}"
         )
 
+    def _part(self, event: events.BatchDone | events.ConfirmProgress) -> None:
+        """How far a long trial or confirmation is; the live view shows it all the time."""
+        if self._view is not None or time.monotonic() - self._said < _SILENCE_S:
+            return
+        if isinstance(event, events.ConfirmProgress):
+            self._line(f"confirming: {event.done} of {event.total} held-out prompts")
+            return
+        part = f"{event.items_done} of {event.items_total} prompts"
+        losses = _losses(event.losses)
+        self._line(f"trial {event.number}: {part}, {event.speedup:.2f}x {losses}")
+
     def _line(self, text: str) -> None:
         if self._quiet:
             return
+        self._said = time.monotonic()
         stamp = f"[{time.monotonic() - self._started:5.0f} s] "
         line = stamp + " ".join(clean(text).split("\n"))
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _losses(losses: dict[str, float]) -> str:
+    return " ".join(f"{name} {100 * value:+.1f} %" for name, value in losses.items())
 
 
 def _numbers(best: Best) -> str:

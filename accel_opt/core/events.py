@@ -94,12 +94,36 @@ class TrialFinished(Event):
 
 @dataclass(frozen=True)
 class ConfirmStarted(Event):
-    """A candidate is being measured again on held-out items."""
+    """A candidate is being measured again on held-out items.
+
+    Attributes:
+        config: The candidate.
+        rank: Its place among the candidates, from 1.
+        n_candidates: How many there are.
+        n_items: Held-out items.
+    """
 
     config: Config
     rank: int
     n_candidates: int
     n_items: int
+
+
+@dataclass(frozen=True)
+class ConfirmProgress(Event):
+    """One batch of a candidate is measured; its numbers come at the end.
+
+    Attributes:
+        config: The candidate.
+        done: Items measured, each pass counted.
+        total: Items to measure.
+        again: Batches timed once more because the speed is not steady yet; 0 before.
+    """
+
+    config: Config
+    done: int
+    total: int
+    again: int = 0
 
 
 @dataclass(frozen=True)

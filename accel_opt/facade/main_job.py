@@ -87,7 +87,7 @@ def run(
     program: Path | None = None
     keys: tuple[str, ...] = ()
     winner = result.best
-    references = measure_references(problem) if _wants_references(problem) else []
+    references = measure_references(problem, on_event) if _wants_references(problem) else []
     comparisons = compare(winner, references, problem.spec.max_score_loss) if winner else []
     conclude(result, problem.plan().limits, references, comparisons)
     if winner is not None and (winner.confirmed or not problem.spec.confirm):
@@ -160,7 +160,7 @@ def confirm_again(
     problem.evaluator.warm_up(int(problem.spec.batch_size or 1))
     verdicts = confirm_study(where, study, problem.evaluate, problem.plan(), on_event)
     winner = next((v.best for v in verdicts if v.confirmed), None)
-    measured = measure_references(problem) if references and winner else []
+    measured = measure_references(problem, on_event) if references and winner else []
     comparisons = compare(winner, measured, found.spec.max_score_loss) if winner else []
     return verdicts, comparisons
 

@@ -86,9 +86,17 @@ def confirm(
             late = time.monotonic() - start > (plan.confirm_timeout_s or math.inf)
             if verdicts and late:
                 break
-            on_event(ConfirmStarted(record.config, rank, looks, confirmation.n_items))
+            on_event(ConfirmStarted(record.config, rank + 1, looks, confirmation.n_items))
             deadline = start + _share(rank, looks, plan)
-            verdict = _look(record, confirmation, evaluate, plan, ledger=ledger, deadline=deadline)
+            verdict = _look(
+                record,
+                confirmation,
+                evaluate,
+                plan,
+                ledger=ledger,
+                deadline=deadline,
+                on_event=on_event,
+            )
             if keep and verdict.n_items:
                 keep(verdict)
             said = (verdict.confirmed, verdict.best, verdict.reason)
@@ -114,10 +122,19 @@ def _look(
     *,
     ledger: Ledger,
     deadline: float,
+    on_event: OnEvent,
 ) -> Verdict:
     start, found = time.monotonic(), ledger.show(record)
     try:
-        seen = gather(record, confirmation, evaluate, plan, ledger=ledger, deadline=deadline)
+        seen = gather(
+            record,
+            confirmation,
+            evaluate,
+            plan,
+            ledger=ledger,
+            deadline=deadline,
+            on_event=on_event,
+        )
     except Exception as error:  # noqa: BLE001 - a candidate that fails is not confirmed
         text = ": ".join(describe(error))
         return Verdict(found, False, text, math.inf, 0, 0, time.monotonic() - start)

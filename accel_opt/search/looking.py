@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from accel_opt.core.events import ConfirmProgress, OnEvent, ignore
 from accel_opt.core.measurement import Batch, Evaluate
 from accel_opt.measure.statistics import Estimate, log_speedup
 from accel_opt.search.confirm_plan import TIMED_BATCHES, ConfirmPlan
@@ -59,6 +61,7 @@ def gather(
     *,
     ledger: Ledger,
     deadline: float,
+    on_event: OnEvent = ignore,
 ) -> Gathered:
     """Measures a candidate on held-out items.
 
@@ -70,18 +73,25 @@ def gather(
         ledger: Knows the usual noise of a time block.
         deadline: Monotonic second after which no further batch is begun. The clock knows nothing
             of the scores, so an end that it sets does not bias them.
+        on_event: Told of every batch.
 
     Raises:
         EvaluationError: The candidate could not be measured.
     """
     samples, batches = Samples(plan.limits), confirm_batches(confirmation, plan)
+    total = confirmation.n_items * confirmation.n_passes
     for batch in batches:
         if time.monotonic() > deadline and samples.n_items >= _FEWEST_ITEMS:
             break
         samples.add(batch, evaluate(record.config, batch))
+        on_event(ConfirmProgress(record.config, samples.n_items, total))
     by_item, n_items, n_passes = _by_item(samples, confirmation, len(batches))
     fast, base = samples.latencies()
-    speed = _steady_speed(record, samples, batches, evaluate, plan)
+
+    def timed(again: int) -> None:
+        on_event(ConfirmProgress(record.config, total, total, again))
+
+    speed = _steady_speed(record, samples, batches, evaluate, plan, timed=timed)
     deviation, worth = ledger.usual_deviation(None)
     if worth and speed.se != 0:
         speed = speed.steadied(deviation, worth)
@@ -105,7 +115,13 @@ def _first(samples: Samples, n_batches: int) -> Samples:
 
 
 def _steady_speed(
-    record: Record, samples: Samples, batches: list[Batch], evaluate: Evaluate, plan: SearchPlan
+    record: Record,
+    samples: Samples,
+    batches: list[Batch],
+    evaluate: Evaluate,
+    plan: SearchPlan,
+    *,
+    timed: Callable[[int], None],
 ) -> Estimate:
     speed = samples.speed()
     if plan.objective != "speedup":
@@ -117,6 +133,7 @@ def _steady_speed(
             break
         again = replace(batches[i % len(batches)], index=len(extra), timed=True)
         extra.append(evaluate(record.config, again))
+        timed(i + 1)
         speed = log_speedup(extra)
     return speed
 

@@ -20,6 +20,7 @@ from accel_opt import shapes
 from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError
+from accel_opt.core.events import Notice, OnEvent, ignore
 from accel_opt.core.files import write_atomically
 from accel_opt.core.measurement import Batch, BatchMeasurement, Best, Interval
 from accel_opt.core.run import Refusal
@@ -72,7 +73,7 @@ class Comparison:
     text: str
 
 
-def measure_references(problem: PipelineProblem) -> list[Reference]:
+def measure_references(problem: PipelineProblem, on_event: OnEvent = ignore) -> list[Reference]:
     """Measures the curves of a problem, or reads them where they were measured before.
 
     They are kept in the study's folder, with the conditions that they depend on. The embedded
@@ -85,6 +86,8 @@ def measure_references(problem: PipelineProblem) -> list[Reference]:
     known = {(found.kind, found.label): found for found in kept or ()}
     plan, wanted = problem.plan(), _wanted(problem)
     missing = [name for name in wanted if name not in known]
+    if missing:
+        on_event(Notice(f"measuring {len(missing)} settings that need no search"))
     known |= {name: _measured(*name, plan, wanted[name]) for name in missing}
     if missing:
         _write(path, problem.conditions, list(known.values()))

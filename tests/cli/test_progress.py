@@ -174,3 +174,33 @@ def test_the_scatter_puts_harsh_settings_up_and_fast_ones_right():
     limit = next(i for i, line in enumerate(lines) if "limit" in line)
     assert up < limit < down
     assert lines[up].index("○") > lines[down].index("●")
+
+
+def test_confirmation_counts_from_one_and_shows_how_far_it_is():
+    view = LiveView()
+    view.take(events.SearchStarted("demo", "", 0, 6, 1000, "gp", None, {"clip": 0.02}))
+    view.take(events.ConfirmStarted(LONG, 1, 2, 64))
+    assert view.phase == "confirming 1 of 2"
+    view.take(events.ConfirmProgress(LONG, 16, 64))
+    assert (view.share, view.now, view.items) == (0.25, "16 of 64 held-out prompts", 16)
+    view.take(events.ConfirmProgress(LONG, 64, 64, again=3))
+    assert "timing once more, batch 3" in view.now
+    assert view.left() == ""  # what is left of the search says nothing now
+
+
+def test_a_log_file_hears_of_long_trials_now_and_then(monkeypatch):
+    from accel_opt.cli import progress as module
+
+    file, clock = io.StringIO(), [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
+    progress = Progress(console=Console(file=file, width=60))
+    for number in range(1, 41):
+        clock[0] += 10.0
+        progress(events.BatchDone(7, number, 40, 2.0, {"clip": 0.01}))
+    progress(events.ConfirmProgress(LONG, 8, 64))
+    clock[0] += 100.0
+    progress(events.ConfirmProgress(LONG, 16, 64))
+    lines = file.getvalue().splitlines()
+    assert len(lines) == 7
+    assert "trial 7: 6 of 40 prompts, 2.00x clip +1.0 %" in lines[0]
+    assert "confirming: 16 of 64 held-out prompts" in lines[-1]

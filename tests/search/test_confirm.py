@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from accel_opt.core.errors import UnknownNameError
-from accel_opt.core.events import ConfirmFinished, ConfirmStarted
+from accel_opt.core.events import ConfirmFinished, ConfirmProgress, ConfirmStarted
 from accel_opt.core.measurement import Limit
 from accel_opt.search import search
 from accel_opt.search.confirm_plan import ConfirmPlan, plan_confirmation, safe_fraction
@@ -65,6 +65,10 @@ def test_the_winner_carries_both_numbers_and_the_smallest_detectable_loss():
     started = [e for e in events if isinstance(e, ConfirmStarted)]
     assert len(started) == sum(isinstance(e, ConfirmFinished) for e in events)
     assert started[0].n_candidates >= 1
+    assert started[0].rank == 1
+    steps = [e for e in events if isinstance(e, ConfirmProgress) and e.config == started[0].config]
+    assert steps[-1].done == steps[-1].total == result.verdicts[0].n_items
+    assert [e.done for e in steps] == sorted(e.done for e in steps)
 
 
 def test_what_does_not_hold_is_not_confirmed_and_says_what_would_tell():
