@@ -175,7 +175,7 @@ def entry_of(spec: StudySpec, winner: Best, conditions: dict[str, Any]) -> resul
         searched=spec.targets,
         max_score_loss=spec.max_score_loss,
         speedup=spec.speedup,
-        achieved_only=spec.latency is not None,
+        latency_s=spec.latency,
         conditions=conditions,
     )
 

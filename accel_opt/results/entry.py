@@ -13,7 +13,7 @@ from accel_opt.core.errors import InputError
 from accel_opt.core.measurement import Best
 from accel_opt.results.key import EntryKey, target_names
 from accel_opt.results.owners import built_in_owner
-from accel_opt.results.provenance import confirmed, provenance_of
+from accel_opt.results.provenance import REQUIRED_LATENCY, confirmed, provenance_of
 
 _FIELDS = ("search_targets", "speedup", "time", "score_loss", "time_s", "provenance")
 
@@ -53,6 +53,11 @@ class Entry:
         return confirmed(self.provenance)
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether it was searched for a required latency, and so answers no other question."""
+        return bool(self.provenance and self.provenance.get(REQUIRED_LATENCY) is not None)
+
+    @property
     def seconds(self) -> float | None:
         """Seconds per prompt, as exactly as the entry says."""
         return self.time if self.time_s is None else self.time_s
@@ -68,7 +73,7 @@ class Entry:
         searched: tuple[str, ...],
         max_score_loss: float = 0.02,
         speedup: float | None = None,
-        achieved_only: bool = False,
+        latency_s: float | None = None,
         conditions: Mapping[str, Any] | None = None,
     ) -> Entry:
         """The entry that a search's winner makes.
@@ -81,14 +86,16 @@ class Entry:
             searched: Accelerators searched together.
             max_score_loss: Allowed score loss of the search.
             speedup: Required speedup; None in upper-bound mode.
-            achieved_only: Store it under its achieved speedup alone: a required latency (the
-                old `--req_time`) has no place in a key.
+            latency_s: Required seconds per prompt. They have no place in a key: the result is
+                stored under its achieved speedup alone, and its provenance holds them.
             conditions: See `provenance_of`; None writes no provenance.
         """
         achieved = round(best.speedup.value, 2)
-        wanted = achieved if achieved_only else speedup
+        wanted = speedup if latency_s is None else achieved
         key = EntryKey(model, scheduler, steps, wanted, max_score_loss, tuple(searched))
         provenance = None if conditions is None else provenance_of(best, conditions)
+        if latency_s is not None:
+            provenance = {**(provenance or {}), REQUIRED_LATENCY: latency_s}
         return cls(
             key=key,
             config=best.config,

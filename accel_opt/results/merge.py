@@ -2,7 +2,8 @@
 
 A result stands under the key of what was asked (the *primary* key), under the same key with the
 achieved speedup, and, when nothing else of its config is faster, under the five-field
-`'upbound_speedup'` key that old readers look up. The last two are *aliases*.
+`'upbound_speedup'` key that old readers look up. The last two are *aliases*. A result searched
+for a required latency stands under its achieved speedup alone.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def _merge_one(file: ParamsFile, entry: Entry, report: MergeReport, *, force: bo
             _drop_stale(file, found[1], report)
     if entry.key.speedup != entry.speedup:
         _put_alias(file, entry, entry.key.at(entry.speedup), report, force=force)
-    if entry.key.targets is not None:
+    if entry.key.targets is not None and not entry.stands_alone:
         _upper_bound(file, entry, found[1] if found else None, report, force=force)
 
 
@@ -170,7 +171,9 @@ def _upper_bound(
     _, there = file.find(key) or (str(key), None)
     stale = bool(there and old and _same_result(there, old))
     rivals = [
-        e for _, e in file.of_config(key) if e.key.targets and e.key.over(None).at(None) == key
+        e
+        for _, e in file.of_config(key)
+        if e.key.targets and e.key.over(None).at(None) == key and not e.stands_alone
     ]
     fastest = max(rivals, key=lambda e: (e.speedup, e.confirmed))
     if there and not stale and not force and there.speedup >= fastest.speedup:

@@ -21,6 +21,9 @@ CONDITIONS = (
     "scorer",
 )
 
+# Seconds per prompt that were asked for: the only place of a file that can hold them.
+REQUIRED_LATENCY = "required_latency_s"
+
 
 def provenance_of(best: Best, conditions: Mapping[str, Any]) -> dict[str, Any]:
     """What an entry's `provenance` field holds.

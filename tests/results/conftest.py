@@ -45,7 +45,9 @@ def make_best():
 
 @pytest.fixture
 def make_entry(make_best):
-    def make(speedup=3.0, *, searched=("deepcache",), target=None, device="cpu", **best):
+    def make(
+        speedup=3.0, *, searched=("deepcache",), target=None, latency_s=None, device="cpu", **best
+    ):
         conditions = None if device is None else CONDITIONS | {"device": device}
         return Entry.from_best(
             make_best(speedup, **best),
@@ -54,6 +56,7 @@ def make_entry(make_best):
             steps=50,
             searched=searched,
             speedup=target,
+            latency_s=latency_s,
             conditions=conditions,
         )
 

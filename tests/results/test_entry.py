@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -40,16 +41,20 @@ def test_the_targets_on_and_the_targets_searched_are_told_apart(make_entry):
     assert entry.key.targets == ("deepcache", "tome")
 
 
-def test_the_old_required_time_is_stored_under_the_achieved_speedup(make_best):
+def test_a_required_latency_is_stored_under_the_achieved_speedup(make_best):
     entry = Entry.from_best(
         make_best(3.014),
         model="SD1.5",
         scheduler="DDIMScheduler",
         steps=50,
         searched=("tome",),
-        achieved_only=True,
+        latency_s=1.5,
+        conditions={"dtype": "float32"},
     )
     assert str(entry.key) == "('SD1.5', 'DDIMScheduler', '50', 3.01, 0.02, ['tome'])"
+    assert entry.provenance["required_latency_s"] == 1.5
+    assert entry.stands_alone
+    assert not dataclasses.replace(entry, provenance={"dtype": "float32"}).stands_alone
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,22 @@ def test_a_required_speedup_met_exactly_is_one_key(path, make_entry):
     assert set(speedups(path)) == {six(3.0, "deepcache"), FIVE}
 
 
+def test_a_result_of_a_required_latency_stands_under_its_achieved_speedup_alone(path, make_entry):
+    results.merge(path, [make_entry(3.014, latency_s=1.5)])
+    assert set(speedups(path)) == {six(3.01, "deepcache")}
+    with pytest.raises(results.MissingEntryError):
+        results.lookup(path, model="SD1.5", scheduler="DDIM", steps=50)
+    assert results.lookup(path, model="SD1.5", scheduler="DDIM", steps=50, speedup=3.01)
+    # Of another search it takes no place, however fast it is.
+    results.merge(path, [make_entry(2.0)])
+    assert speedups(path)[FIVE] == 2.0
+    results.merge(path, [make_entry(3.014, latency_s=1.5)], force=True)
+    assert speedups(path)[FIVE] == 2.0
+    other = path.with_name("other.json")
+    results.merge(other, results.primary_entries(results.read(path)))
+    assert speedups(other) == speedups(path)
+
+
 def test_force_replaces_by_a_slower_one_and_mends_the_aliases(path, make_entry):
     results.merge(path, [make_entry(4.0), make_entry(3.0, searched=("tome",))])
     results.merge(path, [make_entry(2.0, confirmed=False)], force=True)
