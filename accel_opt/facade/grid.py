@@ -130,6 +130,13 @@ def _has_result(params: Path, spec: StudySpec) -> bool:
         and entry.key.steps == spec.steps
         and entry.key.targets == spec.targets
         and entry.key.max_score_loss == spec.max_score_loss
-        and (spec.speedup is None or entry.key.speedup == spec.speedup)
+        and _reaches(entry, spec)
         for entry in file.entries.values()
     )
+
+
+def _reaches(entry: results.Entry, spec: StudySpec) -> bool:
+    """Whether an entry answers what a spec asks of the speed."""
+    if spec.latency is not None:
+        return entry.seconds is not None and entry.seconds <= spec.latency
+    return entry.key.speedup == spec.speedup
