@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from accel_opt.core.errors import RefusedError
@@ -38,6 +39,7 @@ def model_info(pipe: Any) -> ModelInfo:
             # DeepCache numbers three layers a block: two resnets and the downsampler.
             branches=3 * len(getattr(unet, "down_blocks", ())),
             attention_levels=_attention_levels(unet),
+            traits=_traits(unet),
         )
     if getattr(pipe, "transformer", None) is not None:
         return ModelInfo(
@@ -45,6 +47,7 @@ def model_info(pipe: Any) -> ModelInfo:
             denoiser="transformer",
             branches=0,
             attention_levels=(1,),
+            traits=_traits(pipe.transformer),
         )
     raise RefusedError(f"{type(pipe).__name__} has neither a UNet nor a transformer")
 
@@ -58,7 +61,9 @@ def run_info(pipe: Any, steps: int, guidance_scale: float = 7.5) -> RunInfo:
         guidance_scale: Its guidance scale.
     """
     scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
-    scheduler.set_timesteps(steps)
+    # How far a flow-matching schedule is shifted says nothing of how many calls it makes.
+    shifted = {"mu": 1.0} if scheduler.config.get("use_dynamic_shifting") else {}
+    scheduler.set_timesteps(steps, **shifted)
     timesteps = scheduler.timesteps.tolist()
     return RunInfo(
         steps=len(timesteps),
@@ -67,6 +72,21 @@ def run_info(pipe: Any, steps: int, guidance_scale: float = 7.5) -> RunInfo:
         model=model_info(pipe),
         distinct_timesteps=len(set(timesteps)) == len(timesteps),
     )
+
+
+def attentions(denoiser: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Attention modules of a denoiser's transformer blocks: path, module, whether it crosses."""
+    for path, module in denoiser.named_modules():
+        kinds = {kind.__name__ for kind in type(module).__mro__}
+        if kinds & {"Attention", "AttentionModuleMixin"} and ("blocks" in path or "layers" in path):
+            yield path, module, bool(getattr(module, "is_cross_attention", False))
+
+
+def _traits(denoiser: Any) -> tuple[tuple[str, int], ...]:
+    """How many attention modules look at the text alone, and how many at the image."""
+    crosses = [crosses for _, _, crosses in attentions(denoiser)]
+    n_cross = sum(crosses)
+    return (("cross_attentions", n_cross), ("self_attentions", len(crosses) - n_cross))
 
 
 def _attention_levels(unet: Any) -> tuple[int, ...]:

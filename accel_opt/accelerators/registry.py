@@ -15,6 +15,11 @@ BUILT_IN = (
     "accel_opt.accelerators.tome:ToMe",
     "accel_opt.accelerators.tgate:TGate",
     "accel_opt.accelerators.cfg_cutoff:GuidanceCutoff",
+    "accel_opt.accelerators.pab:PyramidAttentionBroadcast",
+    "accel_opt.accelerators.first_block_cache:FirstBlockCache",
+    "accel_opt.accelerators.faster_cache:FasterCache",
+    "accel_opt.accelerators.mag_cache:MagCache",
+    "accel_opt.accelerators.taylorseer:TaylorSeer",
 )
 
 

@@ -11,6 +11,7 @@ from accel_opt.accelerators import registry
 from accel_opt.accelerators.base import (
     CACHES_ATTENTION,
     DROPS_GUIDANCE,
+    KEEPS_STATE_IN_DIFFUSERS,
     MERGES_TOKENS,
     SKIPS_BLOCKS,
     Accelerator,
@@ -42,6 +43,7 @@ _ONE_OF_EACH = {
     MERGES_TOKENS: "both merge tokens",
     CACHES_ATTENTION: "both keep attention outputs",
     DROPS_GUIDANCE: "both drop guidance: the second has no half left to drop",
+    KEEPS_STATE_IN_DIFFUSERS: "both keep state in diffusers' hooks, which forget all at once",
 }
 
 # Where the number of steps is not known yet: the longest schedule there is.

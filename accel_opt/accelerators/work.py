@@ -125,6 +125,8 @@ def count(pipe: Any, height: int | None = None, width: int | None = None) -> Den
     """
     module = denoiser_of(pipe)
     size = getattr(getattr(module, "config", None), "sample_size", None)
+    if size is None and "joint_attention_dim" in getattr(module, "config", {}):
+        size = getattr(pipe, "default_sample_size", None)  # Flux takes any
     if not isinstance(size, int):
         raise RefusedError(f"{type(pipe).__name__}: no denoiser whose sample_size is a number")
     shape = (height or size, width or size)
@@ -134,9 +136,15 @@ def count(pipe: Any, height: int | None = None, width: int | None = None) -> Den
     return known[shape]
 
 
+# What the calls give unless told otherwise: T5's tokens, and CLIP's before them.
+_JOINT_TEXT_TOKENS = {"FluxPipeline": 512, "StableDiffusion3Pipeline": 77 + 256}
+
+
 def _text_tokens(pipe: Any) -> int:
     if type(pipe).__name__.startswith("PixArt"):
         return 300 if "Sigma" in type(pipe).__name__ else 120  # the calls' max_sequence_length
+    if type(pipe).__name__ in _JOINT_TEXT_TOKENS:
+        return _JOINT_TEXT_TOKENS[type(pipe).__name__]
     return int(getattr(getattr(pipe, "tokenizer", None), "model_max_length", 77))
 
 
@@ -149,9 +157,12 @@ def _count(module: Any, height: int, width: int, text_tokens: int) -> Denoiser:
         inputs = _inputs(twin, height, width, text_tokens)
     tokens: dict[str, tuple[int, int]] = {}
     for path, part in twin.named_modules():
-        if type(part).__name__ == "Attention":
+        if _attends(part):
             part.register_forward_pre_hook(
-                lambda _, args, path=path: tokens.update({path: tuple(args[0].shape[1:])})
+                lambda _, args, kwargs, path=path: tokens.update(
+                    {path: tuple((args[0] if args else kwargs["hidden_states"]).shape[1:])}
+                ),
+                with_kwargs=True,
             )
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
@@ -161,16 +172,27 @@ def _count(module: Any, height: int, width: int, text_tokens: int) -> Denoiser:
         for name, by_op in counter.get_flop_counts().items()
         if name != "Global"
     }
-    patch = getattr(twin.config, "patch_size", None) or 1
+    patch = patch_size(twin)
     units = tuple(_units(twin, "", counts, tokens))
     return Denoiser(units, twin, height // patch, width // patch)
+
+
+def patch_size(denoiser: Any) -> int:
+    """Rows and columns of latents that make one image token."""
+    if type(denoiser).__name__ == "FluxTransformer2DModel":
+        return 2  # packed by the pipeline, before the denoiser sees them
+    return getattr(denoiser.config, "patch_size", None) or 1
+
+
+def _attends(module: Any) -> bool:
+    return type(module).__name__ in ("Attention", "FluxAttention")
 
 
 def _units(
     module: Any, path: str, counts: dict[str, dict[str, float]], tokens: dict[str, tuple[int, int]]
 ) -> Iterator[Unit]:
     total = sum(counts.get(path, {}).values())
-    if type(module).__name__ == "Attention" and total:
+    if _attends(module) and total:
         # On `meta` attention is spelled out as batched products, elsewhere it is one operation.
         products = sum(n for op, n in counts[path].items() if "attention" in op or "bmm" in op)
         kind = CROSS if path.endswith("attn2") else SELF
@@ -178,9 +200,7 @@ def _units(
         pairs = products if kind == SELF else 0.0
         yield Unit(path, kind, total - pairs, pairs, *tokens.get(path, (0, 0)))
         return
-    divided = hasattr(module, "resnets") or any(
-        type(part).__name__ == "Attention" for part in module.modules()
-    )
+    divided = hasattr(module, "resnets") or any(_attends(part) for part in module.modules())
     if total and not divided:
         yield Unit(path, OTHER, total)  # it runs or does not run as a whole
         return
@@ -221,6 +241,24 @@ def _inputs(twin: Any, height: int, width: int, text_tokens: int) -> dict[str, A
                 "resolution": torch.empty(1, 2),
                 "aspect_ratio": torch.empty(1, 1),
             },
+        }
+    if type(twin).__name__ == "FluxTransformer2DModel":
+        n_tokens = (height // 2) * (width // 2)
+        return {
+            "hidden_states": torch.empty(1, n_tokens, config.in_channels),
+            "timestep": torch.empty(1),
+            "guidance": torch.empty(1) if config.guidance_embeds else None,
+            "encoder_hidden_states": torch.empty(1, text_tokens, config.joint_attention_dim),
+            "pooled_projections": torch.empty(1, config.pooled_projection_dim),
+            "img_ids": torch.empty(n_tokens, 3),
+            "txt_ids": torch.empty(text_tokens, 3),
+        }
+    if type(twin).__name__ == "SD3Transformer2DModel":
+        return {
+            "hidden_states": sample,
+            "timestep": torch.empty(1),
+            "encoder_hidden_states": torch.empty(1, text_tokens, config.joint_attention_dim),
+            "pooled_projections": torch.empty(1, config.pooled_projection_dim),
         }
     raise RefusedError(
         f"{type(twin).__name__}: it is not known how to call this denoiser to count its FLOPs; "

@@ -10,10 +10,19 @@ pytest then runs every clause on tiny pipelines of each kind that the accelerato
 
 from accel_opt.testing.contract import AcceleratorContract
 from accel_opt.testing.program import run_program
-from accel_opt.testing.tiny import KINDS, SCHEDULERS, generate, tiny_pipeline
+from accel_opt.testing.tiny import (
+    FLOW_KINDS,
+    FLOW_SCHEDULER,
+    KINDS,
+    SCHEDULERS,
+    generate,
+    tiny_pipeline,
+)
 from accel_opt.testing.traces import same, traces
 
 __all__ = [
+    "FLOW_KINDS",
+    "FLOW_SCHEDULER",
     "KINDS",
     "SCHEDULERS",
     "AcceleratorContract",

@@ -19,7 +19,14 @@ from accel_opt.core.dims import Number
 from accel_opt.core.errors import InputError
 from accel_opt.core.run import Refusal, RunInfo
 from accel_opt.testing.program import run_program
-from accel_opt.testing.tiny import KINDS, SCHEDULERS, generate, tiny_pipeline
+from accel_opt.testing.tiny import (
+    FLOW_KINDS,
+    FLOW_SCHEDULER,
+    KINDS,
+    SCHEDULERS,
+    generate,
+    tiny_pipeline,
+)
 from accel_opt.testing.traces import same, traces
 
 STEPS = 8
@@ -27,8 +34,9 @@ GUIDANCE = 5.0
 _MOST_GROUPS = 3
 
 # The kinds with one scheduler each: every kind and every scheduler occurs.
-DIAGONAL = tuple((kind, SCHEDULERS[n % len(SCHEDULERS)]) for n, kind in enumerate(KINDS))
-EVERYTHING = tuple(itertools.product(KINDS, SCHEDULERS))
+_FLOW = tuple((kind, FLOW_SCHEDULER) for kind in FLOW_KINDS)
+DIAGONAL = (*((kind, SCHEDULERS[n % len(SCHEDULERS)]) for n, kind in enumerate(KINDS)), *_FLOW)
+EVERYTHING = (*itertools.product(KINDS, SCHEDULERS), *_FLOW)
 
 
 class AcceleratorContract:
@@ -72,8 +80,8 @@ class AcceleratorContract:
 
     def test_unsupported_pipelines_are_refused_with_a_reason(self) -> None:
         """`supports` gives a reason, and applying raises it."""
-        for kind in KINDS:
-            pipe = shared(kind, SCHEDULERS[0])
+        for place in DIAGONAL:
+            pipe = shared(*place)
             refusal = self.accelerator.supports(pipe)
             if refusal is not None:
                 assert refusal.reason, "a refusal must say why"

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 KINDS = ("sd", "sdxl", "pixart-alpha", "pixart-sigma")
+# Transformers over text and image tokens together; they know flow-matching schedulers alone.
+FLOW_KINDS = ("flux", "sd3")
+FLOW_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 SCHEDULERS = ("DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
 
 
@@ -12,8 +15,10 @@ def tiny_pipeline(kind: str = "sd", scheduler: str = "DDIMScheduler", *, seed: i
     """A text-to-image pipeline of toy size with random weights.
 
     Args:
-        kind: "sd" (4 levels), "sdxl" (3 levels), "pixart-alpha" or "pixart-sigma".
-        scheduler: A diffusers scheduler's class name.
+        kind: "sd" (4 levels), "sdxl" (3 levels), "pixart-alpha", "pixart-sigma", "flux" or
+            "sd3".
+        scheduler: A diffusers scheduler's class name; the last two kinds take
+            `FLOW_SCHEDULER` alone.
         seed: Seed of the weights; the global generators are left as they are.
 
     Returns:
@@ -28,17 +33,28 @@ def tiny_pipeline(kind: str = "sd", scheduler: str = "DDIMScheduler", *, seed: i
         "sdxl": _stable_diffusion_xl,
         "pixart-alpha": _pixart,
         "pixart-sigma": _pixart,
+        "flux": _flux,
+        "sd3": _stable_diffusion_3,
     }
     if kind not in builders:
         raise ValueError(f"no tiny pipeline {kind!r}; there are {', '.join(builders)}")
-    noise = getattr(diffusers, scheduler)(
-        num_train_timesteps=1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
-    )
+    noise = getattr(diffusers, scheduler)(**_noise_options(kind))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         pipe = builders[kind](kind, noise)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def _noise_options(kind: str) -> dict[str, Any]:
+    if kind in FLOW_KINDS:
+        return {"use_dynamic_shifting": kind == "flux"}
+    return {
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+    }
 
 
 def generate(
@@ -51,11 +67,14 @@ def generate(
     seed: int = 0,
     **arguments: Any,
 ) -> Any:
-    """Latents (B, 4, size / 2, size / 2) of one call of a pipeline or a handle."""
+    """Latents of one call of a pipeline or a handle, (B, 4, size / 2, size / 2).
+
+    Flux keeps its latents as tokens, (B, size * size / 16, 16).
+    """
     import torch
 
     pipe = getattr(call, "pipe", getattr(call, "__self__", call))
-    if hasattr(pipe, "transformer"):
+    if type(pipe).__name__.startswith("PixArt"):
         # No bins are defined at toy size, and cleaning needs a package more.
         arguments.update(use_resolution_binning=False, clean_caption=False)
     return call(
@@ -168,15 +187,26 @@ def _stable_diffusion_xl(kind: str, scheduler: Any) -> Any:
     )
 
 
-def _pixart(kind: str, scheduler: Any) -> Any:
-    from diffusers import PixArtAlphaPipeline, PixArtSigmaPipeline, PixArtTransformer2DModel
-    from transformers import T5Config, T5EncoderModel, T5Tokenizer
+def _t5_tokenizer() -> Any:
+    from transformers import T5Tokenizer
 
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", -5.0), ("▁", -3.0)]
-    tokenizer = T5Tokenizer(vocab=[*pieces, *((c, -4.0) for c in _letters())], extra_ids=0)
+    vocab = [*pieces, *((c, -4.0) for c in _letters())]
+    return T5Tokenizer(vocab=vocab, extra_ids=0, model_max_length=16)
+
+
+def _t5_encoder() -> Any:
+    from transformers import T5Config, T5EncoderModel
+
     config = T5Config(
         vocab_size=32, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2, dropout_rate=0.0
     )
+    return T5EncoderModel(config).eval()
+
+
+def _pixart(kind: str, scheduler: Any) -> Any:
+    from diffusers import PixArtAlphaPipeline, PixArtSigmaPipeline, PixArtTransformer2DModel
+
     transformer = PixArtTransformer2DModel(
         sample_size=16,
         patch_size=2,
@@ -191,9 +221,66 @@ def _pixart(kind: str, scheduler: Any) -> Any:
     )
     pipeline = PixArtAlphaPipeline if kind == "pixart-alpha" else PixArtSigmaPipeline
     return pipeline(
-        tokenizer=tokenizer,
-        text_encoder=T5EncoderModel(config).eval(),
+        tokenizer=_t5_tokenizer(),
+        text_encoder=_t5_encoder(),
         vae=_autoencoder(),
         transformer=transformer.eval(),
         scheduler=scheduler,
+    )
+
+
+def _flux(kind: str, scheduler: Any) -> Any:
+    del kind
+    from diffusers import FluxPipeline, FluxTransformer2DModel
+
+    transformer = FluxTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=2,
+        num_single_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        pooled_projection_dim=16,
+        guidance_embeds=True,
+        axes_dims_rope=(2, 2, 4),
+    )
+    return FluxPipeline(
+        scheduler=scheduler,
+        vae=_autoencoder(),
+        text_encoder=_clip_encoder(),
+        tokenizer=_clip_tokenizer(),
+        text_encoder_2=_t5_encoder(),
+        tokenizer_2=_t5_tokenizer(),
+        transformer=transformer.eval(),
+    )
+
+
+def _stable_diffusion_3(kind: str, scheduler: Any) -> Any:
+    del kind
+    from diffusers import SD3Transformer2DModel, StableDiffusion3Pipeline
+
+    transformer = SD3Transformer2DModel(
+        sample_size=16,
+        patch_size=2,
+        in_channels=4,
+        num_layers=3,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=32,
+        caption_projection_dim=16,
+        pooled_projection_dim=32,
+        out_channels=4,
+        pos_embed_max_size=24,
+    )
+    return StableDiffusion3Pipeline(
+        scheduler=scheduler,
+        vae=_autoencoder(),
+        text_encoder=_clip_encoder(projects=True),
+        tokenizer=_clip_tokenizer(),
+        text_encoder_2=_clip_encoder(projects=True),
+        tokenizer_2=_clip_tokenizer(),
+        text_encoder_3=None,
+        tokenizer_3=None,
+        transformer=transformer.eval(),
     )

@@ -13,6 +13,15 @@ INVALID = {
     "tgate": ({"gate_step": 0}, {"gate_step": 8}, {"sp_interval": 0}, {"fi_interval": 0},
               {"warmup": -1}),
     "cfg_cutoff": ({"cutoff_step": 0}, {"cutoff_step": 8}),
+    "pab": ({"self_broadcast": 0}, {"cross_broadcast": 0}, {"broadcast_start": 0.9},
+            {"broadcast_start": -0.1}, {"self_broadcast": 1, "cross_broadcast": 1}),
+    "first_block_cache": ({"residual_threshold": 0.0}, {"residual_threshold": -0.1}),
+    "faster_cache": ({"uncond_interval": 0}, {"attention_interval": 0}, {"guess_start": 0.0},
+                     {"guess_start": 1.0}, {"uncond_interval": 1, "attention_interval": 1}),
+    "mag_cache": ({"magnitude_threshold": 0.0}, {"max_skipped": 0},
+                  {"magnitude_threshold": 0.0001}),
+    "taylorseer": ({"taylor_interval": 1}, {"taylor_warmup": 0}, {"taylor_warmup": 8},
+                   {"taylor_order": -1}),
 }  # fmt: skip
 
 
