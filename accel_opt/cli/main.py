@@ -33,6 +33,7 @@ app = typer.Typer(
 _COMMANDS = {
     "search": "accel_opt.cli.search:search",
     "grid": "accel_opt.cli.grid:grid",
+    "worker": "accel_opt.cli.worker:worker",
     "show": "accel_opt.cli.show:show",
     "confirm": "accel_opt.cli.confirm:confirm",
     "dashboard": "accel_opt.cli.dashboard:dashboard",

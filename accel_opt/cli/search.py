@@ -89,7 +89,15 @@ def search(
     allow_drift: Annotated[
         bool | None, typer.Option("--allow-drift", help="Go on under other conditions.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that search together.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that search together, one a GPU.", min=1)
+    ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="Who places the workers: local, or ray across a cluster.")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; auto finds the one that runs.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate time and memory; measure nothing.")
     ] = False,

@@ -6,10 +6,19 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
 from accel_opt.core.dims import Number
 from accel_opt.core.errors import InputError, UnknownNameError
+from accel_opt.core.secrets import without_password
 
 Objective = Literal["speedup", "flops", "memory"]
 Strategy = Literal["auto", "gp", "tpe", "random", "enumerate", "traversal"]
@@ -40,6 +49,9 @@ class StudySpec(BaseModel):
         batch_size: Prompts per pipeline call; None takes the model's own default.
         trials: Evaluations in the study in total; None leaves the end to the other rules.
         timeout: Seconds of search, confirmation not counted.
+        workers: Processes that search together.
+        engine: Who places them: this host, or Ray across a cluster.
+        ray_address: Address of a Ray cluster; None starts one here, "auto" finds it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -78,6 +90,13 @@ class StudySpec(BaseModel):
     references: bool = False
     allow_drift: bool = False
     workers: Annotated[int, Field(ge=1)] = 1
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str | None = None
+
+    @field_serializer("storage")
+    def _storage_is_no_secret(self, value: str | None) -> str | None:
+        # Studies, child processes' command lines and "go on with" lines all come from dumps.
+        return None if value is None else without_password(value)
 
     @field_validator("accelerators", mode="before")
     @classmethod

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from accel_opt.core.errors import InputError
 from accel_opt.core.events import Notice, OnEvent, ignore
+from accel_opt.core.files import file_name
 from accel_opt.core.measurement import Evaluate
 from accel_opt.core.spec import StudySpec, make_spec
+from accel_opt.facade.workers import place, together
+from accel_opt.search.lifecycle import create_study
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.space import Space
-from accel_opt.search.storage import open_storage
-from accel_opt.search.study import SearchResult
+from accel_opt.search.storage import check_shareable, open_storage
+from accel_opt.search.study import SearchResult, clear_errors
 from accel_opt.search.study import search as run_search
+from accel_opt.search.workers.crew import Order
+from accel_opt.search.workers.problem import divided, named
 
 
 def search(
@@ -22,6 +28,7 @@ def search(
     *,
     space: Space | None = None,
     evaluate: Evaluate | str | None = None,
+    problem: str | None = None,
     on_event: OnEvent = ignore,
     **options: Any,
 ) -> SearchResult:
@@ -37,6 +44,9 @@ def search(
         space: What is searched, instead of accelerators.
         evaluate: Measures one batch of one setting; "module:function" can be killed when it
             hangs, and is confirmed in a fresh process.
+        problem: "module:function" that returns both and a plan, as an
+            `accel_opt.search.workers.problem.Problem`: then `workers=8` searches it in as many
+            processes. Needs `storage`; further options are `study`, `engine`, `ray_address`.
         on_event: Told of every step; see `accel_opt.core.events`.
         **options: Fields of `StudySpec` (model, scheduler, steps, accelerators, max_score_loss,
             trials, timeout, storage, seed, ...); with `space`, fields of `SearchPlan`, and
@@ -50,6 +60,8 @@ def search(
     """
     if (space is None) != (evaluate is None):
         raise InputError("space and evaluate go together; give both, or neither")
+    if problem is not None:
+        return _search_named(problem, on_event, **options)
     if space is not None and evaluate is not None:
         storage, study = options.pop("storage", None), options.pop("study", "search")
         plan = _plan(options)
@@ -69,7 +81,17 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
     open_storage(spec.storage)
     if problem.model.note and problem.model.kind == "hub":
         on_event(Notice(f"{spec.model}: {problem.model.note}"))
-    plan, space = problem.plan(), problem.space
+    ended, threads = None, None
+    if spec.workers > 1 or spec.engine == "ray":
+        if problem.given_pipe is not None:
+            raise InputError(
+                "a pipeline of your own cannot be sent to other processes; leave workers out, or "
+                "name a model"
+            )
+        ended, threads = together(spec, on_event)
+    plan, space = divided(problem.plan(), threads), problem.space
+    if ended is not None:
+        plan = replace(plan, allow_drift=False)
     seconds = problem.evaluator.warm_up(plan.batch_size)
     on_event(
         Notice(
@@ -84,6 +106,38 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
         storage=spec.storage,
         study_name=str(spec.study),
         on_event=on_event,
+        ended=ended,
+    )
+
+
+def _search_named(
+    name: str,
+    on_event: OnEvent,
+    *,
+    storage: str | None = None,
+    study: str = "search",
+    workers: int = 1,
+    engine: str = "local",
+    ray_address: str | None = None,
+    out: str | Path | None = None,
+) -> SearchResult:
+    found = named(name)
+    ended, threads = None, None
+    if workers > 1 or engine == "ray":
+        check_shareable(storage or "memory", max(2, workers))
+        with clear_errors(storage):
+            create_study(open_storage(storage), study, found.plan)
+        folder = Path(out or Path("studies") / file_name(study)).resolve()
+        order = Order(str(storage), study, folder, name, seconds=found.plan.timeout_s)
+        ended, threads = place(order, workers, engine, ray_address, on_event)
+    return run_search(
+        found.space,
+        found.evaluate,
+        divided(found.plan, threads),
+        storage=storage,
+        study_name=study,
+        on_event=on_event,
+        ended=ended,
     )
 
 

@@ -38,7 +38,7 @@ def resolve(name: str) -> Evaluate:
         InputError: It is not of that form, or cannot be found.
     """
     path, _, text = name.partition("#")
-    found = _imported(path)
+    found = imported(path)
     evaluate: Evaluate = found(text) if "#" in name else found
     return evaluate
 
@@ -48,7 +48,12 @@ def short_name(name: str) -> str:
     return name.partition("#")[0]
 
 
-def _imported(path: str) -> Any:
+def imported(path: str) -> Any:
+    """What "module:function" names.
+
+    Raises:
+        InputError: It is not of that form, cannot be found, or cannot be called.
+    """
     module, _, function = path.partition(":")
     if not module or not function:
         raise InputError(f'evaluator {path!r} is not of the form "module:function"')

@@ -29,6 +29,9 @@ BEAT_S = 10.0
 # Six beats: a machine that swaps, or a server that restarts, is not taken for dead.
 LOST_AFTER_S = 60.0
 
+# Trials that this process evaluates now: other threads of it may search the same study.
+BUSY: set[tuple[str, int]] = set()
+
 State = Literal["mine", "alive", "dead", "unknown"]
 
 

@@ -29,6 +29,7 @@ from accel_opt.prompts import PromptSet, load_prompts
 from accel_opt.search.conditions import SPEC
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.space import Space
+from accel_opt.search.storage import default_storage
 
 # The main job on the embedded model ends within three minutes on two cores: this much search,
 # this much confirmation, and the start-up.
@@ -72,7 +73,8 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
     full = spec.model_copy(update=filled)
     name = spec.study or default_name(spec, full, model)
     folder = spec.out or Path("studies") / file_name(name)
-    storage = spec.storage or f"sqlite:///{folder / 'study.db'}"
+    several = 2 if spec.engine == "ray" else spec.workers
+    storage = spec.storage or default_storage(folder, several)
     update = {"study": name, "out": folder, "storage": storage}
     return full.model_copy(update=update), model
 

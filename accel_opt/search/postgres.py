@@ -88,7 +88,8 @@ class PostgresStorage(PatientStorage):
     def _create_new_trial(
         self, study_id: int, template_trial: FrozenTrial | None = None
     ) -> FrozenTrial:
-        if template_trial is None or template_trial.state != TrialState.RUNNING:
+        plain = template_trial is not None and not template_trial.system_attrs
+        if template_trial is None or not plain or template_trial.state != TrialState.RUNNING:
             # Imported and copied trials have more to them, and are few.
             return patiently(
                 lambda: super(PatientStorage, self)._create_new_trial(study_id, template_trial)

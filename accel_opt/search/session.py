@@ -16,6 +16,7 @@ from accel_opt.core.measurement import Evaluate
 from accel_opt.search.artifacts import Kept
 from accel_opt.search.evaluation import evaluate_setting
 from accel_opt.search.failures import describe
+from accel_opt.search.leases import BUSY
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import interrupted, start_trial
 from accel_opt.search.locks import NoLock, StepLock
@@ -112,6 +113,7 @@ class Session:
             return proposal, trial
         # The lock broke while this was chosen, so another worker may have reserved the same.
         self._finish(trial, interrupted(proposal, trial.number, self.epoch))
+        BUSY.discard((self.study.study_name, trial.number))
         return _Wait(Ending("lock", "the lock was lost"))
 
     def _proposal(self) -> Setting | Ending | _Wait:
@@ -144,11 +146,18 @@ class Session:
 
     def _reserve(self, setting: Setting) -> Running:
         trial = start_trial(self.study, self.space, setting)
+        BUSY.add((self.study.study_name, trial.number))
         self.ledger.pending.add(setting.key)
         self.ledger.retry = [r for r in self.ledger.retry if r.key != setting.key]
         return trial
 
     def _evaluate(self, setting: Setting, trial: Running) -> None:
+        try:
+            self._measure(setting, trial)
+        finally:
+            BUSY.discard((self.study.study_name, trial.number))
+
+    def _measure(self, setting: Setting, trial: Running) -> None:
         self.on_event(TrialStarted(trial.number, setting.config))
         start = time.monotonic()
         try:

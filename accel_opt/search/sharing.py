@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from accel_opt.search.leases import LEASE, Leases
+from accel_opt.search.leases import BUSY, LEASE, Leases
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import close, record_of
 from accel_opt.search.plan import SearchPlan
@@ -78,7 +78,10 @@ class Sharing:
         states = self.leases.states({trial.user_attrs.get(LEASE, "") for trial in left})
         pending, closed = set(), 0
         for trial in left:
-            if states[trial.user_attrs.get(LEASE, "")] in ("dead", "mine") and self._close(trial):
+            state = states[trial.user_attrs.get(LEASE, "")]
+            if state == "mine" and (self.study.study_name, trial.number) in BUSY:
+                state = "alive"
+            if state in ("dead", "mine") and self._close(trial):
                 closed += 1
                 continue
             point = self.space.point_of(trial.params)

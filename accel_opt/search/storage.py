@@ -53,6 +53,12 @@ def file_of(storage: optuna.storages.BaseStorage) -> Path | None:
     return path or sqlite_path(str(getattr(backend, "url", "")))
 
 
+def default_storage(folder: Path, workers: int = 1) -> str:
+    """URL of a study's own database in its folder; a Journal once several workers share it."""
+    journal = folder / "study.log"
+    return url_of(journal if workers > 1 or journal.exists() else folder / "study.db")
+
+
 def is_shared(storage: optuna.storages.BaseStorage) -> bool:
     """Whether several workers may search in a storage at once."""
     import optuna

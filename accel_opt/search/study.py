@@ -110,7 +110,7 @@ def search(
     """
     if plan.objective == "flops" and space.work is None:
         raise InputError("the objective 'flops' needs a space that counts work; use 'speedup'")
-    with _clear_errors(storage):
+    with clear_errors(storage):
         study = create_study(open_storage(storage), study_name, plan)
         with (
             opened(evaluate, plan.trial_timeout_s, fresh=False) as measure,
@@ -145,7 +145,7 @@ def work(
             other conditions.
     """
     check_shareable(storage, 2)
-    with _clear_errors(storage):
+    with clear_errors(storage):
         study = create_study(open_storage(storage), study_name, plan)
         with (
             opened(evaluate, plan.trial_timeout_s, fresh=False) as measure,
@@ -238,7 +238,7 @@ def _confirmed(result: SearchResult, session: Session, evaluate: Evaluate | str)
 
 
 @contextmanager
-def _clear_errors(storage: str | None) -> Iterator[None]:
+def clear_errors(storage: str | None) -> Iterator[None]:
     """Errors of the database become one line; what was told stays told."""
     import optuna
     import sqlalchemy.exc

@@ -1,0 +1,1 @@
+"""Several processes on one study: on one host, by hand on many, or placed by Ray."""
