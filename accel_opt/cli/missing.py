@@ -86,7 +86,7 @@ def _spec(gap: Gap, **options: Any) -> StudySpec:
 
 
 def _script(gaps: list[Gap], params: Path) -> str:
-    from accel_opt.search.pipeline_problem import resolved
+    from accel_opt.search.defaults import resolved
 
     lines: dict[str, None] = {}
     for gap in gaps:

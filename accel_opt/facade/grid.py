@@ -13,7 +13,7 @@ from accel_opt.core.errors import AccelOptError, InputError
 from accel_opt.core.events import OnEvent, ignore
 from accel_opt.core.spec import StudySpec, make_spec, read_toml
 from accel_opt.facade.main_job import Outcome, run
-from accel_opt.search.pipeline_problem import resolved
+from accel_opt.search.defaults import resolved
 
 
 @dataclass(frozen=True)

@@ -16,92 +16,21 @@ from accel_opt.accelerators import registry, stack
 from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
 from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
-from accel_opt.core.files import file_name
 from accel_opt.core.measurement import Evaluate, Limit
 from accel_opt.core.provenance import MEASURING, machine, versions
 from accel_opt.core.run import RunInfo
 from accel_opt.core.spec import StudySpec
 from accel_opt.measure.runner import CallOptions, PipelineEvaluator
 from accel_opt.metrics import Metric, get_metric
-from accel_opt.pipelines import Model, find_model, scheduler_class_name
+from accel_opt.pipelines import Model
 from accel_opt.pipelines.load import load_pipeline
 from accel_opt.prompts import PromptSet, load_prompts
 from accel_opt.search.conditions import SPEC
+from accel_opt.search.defaults import EMBEDDED_CONFIRM_S, resolved
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.space import Space
-from accel_opt.search.storage import default_storage
 
-# The main job on the embedded model ends within three minutes on two cores: this much search,
-# this much confirmation, and the start-up.
-EMBEDDED_SEARCH_S = 105.0
-EMBEDDED_CONFIRM_S = 40.0
-EMBEDDED_PROMPTS = 32
 HELDOUT = 240
-DEFAULT_TRIALS = 100
-
-
-def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
-    """The spec with every default of its model filled in, and the model.
-
-    Raises:
-        UnknownNameError: No such model, scheduler or accelerator.
-    """
-    model = find_model(spec.model)
-    if spec.weights == "random":
-        # Scores of random weights mean nothing, and a search without scores has no limit.
-        raise InputError(
-            "weights='random' has no quality to keep, so there is nothing to search under; "
-            "leave --weights out, or load one with load_pipeline(model, weights='random')"
-        )
-    for name in spec.accelerators:
-        registry.get(name)
-    for name in spec.max_loss:
-        get_metric(name)
-    embedded = model.kind == "embedded"
-    free_end = spec.trials is None and spec.timeout is None
-    filled = {
-        "model": model.name,
-        "scheduler": scheduler_class_name(spec.scheduler),
-        "guidance_scale": _either(spec.guidance_scale, model.guidance_scale),
-        "prompts": _either(spec.prompts, EMBEDDED_PROMPTS if embedded else model.prompts),
-        "prompts_from": spec.prompts_from or model.prompts_from,
-        "batch_size": spec.batch_size or model.batch_size,
-        "timeout": EMBEDDED_SEARCH_S if embedded and free_end else spec.timeout,
-        "trials": DEFAULT_TRIALS if free_end and not embedded else spec.trials,
-        "resolution": spec.resolution or (None if embedded else model.resolution),
-    }
-    full = spec.model_copy(update=filled)
-    name = spec.study or default_name(spec, full, model)
-    folder = spec.out or Path("studies") / file_name(name)
-    several = 2 if spec.engine == "ray" else spec.workers
-    storage = spec.storage or default_storage(folder, several)
-    update = {"study": name, "out": folder, "storage": storage}
-    return full.model_copy(update=update), model
-
-
-def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
-    """A study's name: its config, its targets, and every condition that is not the default."""
-    parts = [model.name, full.scheduler, str(full.steps), "+".join(full.targets)]
-    if given.max_score_loss != StudySpec().max_score_loss:
-        parts.append(f"loss{given.max_score_loss:g}")
-    extra = {
-        "speedup": given.speedup,
-        "latency": given.latency,
-        "guidance": given.guidance_scale,
-        "prompts": given.prompts,
-        "batch": given.batch_size,
-        "res": given.resolution,
-    }
-    parts += [f"{name}{value:g}" for name, value in extra.items() if value is not None]
-    parts += [word for word in (given.dtype, given.device) if word]
-    if given.seed != StudySpec().seed:
-        parts.append(f"seed{given.seed}")
-    if given.objective != "speedup":
-        parts.append(given.objective)
-    parts += [f"{metric}{limit:g}" for metric, limit in sorted(given.max_loss.items())]
-    flags = {"all": given.require_all, "frontier": given.frontier}
-    parts += [word for word, on in flags.items() if on]
-    return file_name("-".join(parts).replace("/", "_"))
 
 
 @dataclass
@@ -295,10 +224,6 @@ def evaluator_from(spec: str) -> Evaluate:
 
 # Problems of this process by their spec, so that the search does not load its model twice.
 _BUILT: dict[str, PipelineProblem] = {}
-
-
-def _either(given: Any, default: Any) -> Any:
-    return default if given is None else given
 
 
 def _ranged(

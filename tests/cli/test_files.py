@@ -171,7 +171,7 @@ def test_missing_lists_and_writes_the_searches(cli, params, tmp_path):
 
 def test_a_script_exports_from_the_studies_that_its_searches_make(cli, params, tmp_path):
     from accel_opt.core.spec import make_spec
-    from accel_opt.search.pipeline_problem import resolved
+    from accel_opt.search.defaults import resolved
 
     task = (
         "Generate a SDXL pipeline using the DDIM sampler with 20 steps, accelerated by DeepCache "
@@ -206,6 +206,13 @@ def test_import_takes_one_config_into_a_study(cli, params, tmp_path):
     assert [item["speedup"] for item in found["added"]] == [4.31, 3.04, 3.04]
     assert found["command"].endswith("--steps 50 --study mine")
     assert cli(*arguments, parse=True)[1]["added"] == []
+    status, rows, _ = cli("show", "trials", "--study", "mine", "--json", parse=True)
+    assert status == 0
+    assert [row["speedup"] for row in rows] == [4.31, 3.04, 3.04]
+    assert {row["outcome"] for row in rows} == {"foreign"}
+    assert all("measured elsewhere (search_params.json" in row["why"] for row in rows)
+    status, rows, _ = cli("show", "studies", "--json", parse=True)
+    assert [(row["study"], row["evaluations"], row["imported"]) for row in rows] == [("mine", 0, 3)]
     assert (tmp_path / "studies" / "mine" / "study.db").exists()
     status, _, err = cli("import", params, "--study", "mine", "--model", "SDXL")
     assert status == 2
