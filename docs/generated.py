@@ -60,9 +60,9 @@ def _option(parameter: Any) -> tuple[str, str, str, str]:
 def _kind(parameter: Any) -> str:
     # Typer carries a click of its own, which remembers the annotation.
     kind = parameter.type_descriptor.annotation
-    return {"str": "text", "Path": "path", "int": "integer", "float": "number"}.get(
-        getattr(kind, "__name__", ""), ""
-    )
+    words = {"str": "text", "Path": "path", "int": "integer", "float": "number"}
+    word = words.get(getattr(kind, "__name__", ""), "text")
+    return f"{word}, repeated" if parameter.multiple else word
 
 
 def accelerators() -> str:
@@ -146,15 +146,17 @@ def study_keys() -> str:
     """The keys of study.toml with their meanings and defaults."""
     import re
 
+    from accel_opt.cli.main import build
     from accel_opt.core.spec import StudySpec
 
     text = inspect.getdoc(StudySpec) or ""
-    said = dict(re.findall(r"(?m)^ {4}(\w+): (.+(?:\n {8}.+)*)", text))
+    said = {p.name: getattr(p, "help", "") for p in build().commands["search"].params}
+    said |= re.findall(r"(?m)^ {4}(\w+): (.+(?:\n {8}.+)*)", text)
     rows = []
     for name, field in StudySpec.model_fields.items():
         default = "" if field.is_required() else field.get_default(call_default_factory=True)
         shown = ", ".join(default) if isinstance(default, tuple) else default
-        meaning = " ".join(said.get(name, "As the option.").split())
+        meaning = said.get(name, "")
         rows.append((f"`{name}`", "" if shown in (None, {}) else f"`{shown}`", meaning))
     return table(("key", "default", ""), rows)
 
