@@ -6,37 +6,54 @@ import math
 from typing import Any
 
 from accel_opt.core.errors import InputError
-from accel_opt.search.read import all_studies, read_study, storage_of
+from accel_opt.search.foreign import ForeignResult
+from accel_opt.search.imported import imported
+from accel_opt.search.read import StudyView, all_studies, read_study, storage_of
 from accel_opt.search.records import Record
 
 
 def studies(storage: str | None) -> list[dict[str, Any]]:
-    """One row a study."""
-    rows = []
+    """One row a study, those included that have imported results alone."""
+    foreign = {(found.study, found.storage): found.results for found in imported(storage)}
+    rows: list[dict[str, Any]] = []
     for found in all_studies(storage):
         best = found.ledger.best
         rows.append(
             {
                 "study": found.name,
                 "evaluations": len(found.records),
+                "imported": len(foreign.pop((found.name, found.storage), ())),
                 "feasible": len(found.ledger.feasible),
                 "best speedup": _speedup(best) if best else None,
                 "best setting": str(best.config) if best else "",
                 "storage": found.storage,
             }
         )
+    for (name, where), results in foreign.items():
+        row = {"study": name, "evaluations": 0, "imported": len(results), "feasible": 0}
+        rows.append(row | {"best speedup": None, "best setting": "", "storage": where})
     return rows
 
 
 def trials(study: str | None, storage: str | None) -> list[dict[str, Any]]:
-    """One row an evaluation: what it was, what came of it, why it ended.
+    """One row an evaluation: what it was, what came of it, why it ended; imported results last.
 
     Raises:
         InputError: No study was named.
     """
     if study is None:
         raise InputError("which study? type: accel-opt show trials --study NAME")
-    found = read_study(study, storage or storage_of(study))
+    mine = next((found for found in imported(storage) if found.study == study), None)
+    try:
+        rows = _evaluations(read_study(study, storage or storage_of(study)))
+    except InputError:
+        if mine is None:
+            raise
+        rows = []
+    return rows + [_foreign(result, rows) for result in (mine.results if mine else ())]
+
+
+def _evaluations(found: StudyView) -> list[dict[str, Any]]:
     best, front = found.ledger.best, found.front
     rows = []
     for record in found.records:
@@ -64,6 +81,19 @@ def trials(study: str | None, storage: str | None) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _foreign(result: ForeignResult, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row of an imported result, with the columns of the others."""
+    row: dict[str, Any] = {
+        "trial": result.trial,
+        "setting": str(result.config),
+        "speedup": result.speedup,
+    }
+    losses = [column for column in rows[0] if column.endswith(" loss")] if rows else ["clip loss"]
+    row |= {column: result.score_loss if column == "clip loss" else None for column in losses}
+    why = f"measured elsewhere ({result.source})"
+    return row | {"feasible": "", "outcome": "foreign", "mark": "", "why": why}
 
 
 def _speedup(record: Record) -> float | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.config import Config
@@ -30,12 +30,14 @@ class ForeignResult:
         speedup: Its speedup there.
         score_loss: Its score loss there; None when it is not known.
         source: Where it comes from, such as a file and a key in it.
+        trial: Number of its trial; None before it is one.
     """
 
     config: Config
     speedup: float
     score_loss: float | None
     source: str
+    trial: int | None = field(default=None, compare=False)
 
     def to_text(self) -> str:
         """Compact JSON for the trial's attribute."""
@@ -93,7 +95,11 @@ def is_foreign(trial: optuna.trial.FrozenTrial) -> bool:
 def foreign_results(study: optuna.Study) -> list[ForeignResult]:
     """The imported results of a study, fastest first."""
     trials = study.get_trials(deepcopy=False)
-    found = [ForeignResult.from_text(t.user_attrs[FOREIGN]) for t in trials if is_foreign(t)]
+    found = [
+        replace(ForeignResult.from_text(t.user_attrs[FOREIGN]), trial=t.number)
+        for t in trials
+        if is_foreign(t)
+    ]
     return sorted(found, key=lambda r: (-r.speedup, r.config.key))
 
 

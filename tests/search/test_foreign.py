@@ -8,6 +8,7 @@ import pytest
 from accel_opt.core.config import Config
 from accel_opt.search import search
 from accel_opt.search.foreign import ForeignResult, add_foreign, foreign_results, seeded
+from accel_opt.search.imported import imported
 from tests.search.tables import evaluate, plan, space
 
 GOOD = Config({"deepcache": {"cache_interval": 3, "cache_branch_id": 0}})
@@ -57,6 +58,19 @@ def test_a_search_that_has_begun_takes_them_in_too(tmp_path):
     add_foreign(first.study, [foreign(new)])
     second = search(space(), evaluate, plan(trials=4, **chosen), **options)
     assert second.trials[-1].config == new
+
+
+def test_imported_results_are_listed_by_study(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    study = optuna.create_study(storage=url, study_name="s", direction="maximize")
+    optuna.create_study(storage=url, study_name="another", direction="maximize")
+    add_foreign(study, [foreign(GOOD, 2.0), foreign(CAPPED, 3.0)])
+    (found,) = imported(url)
+    assert (found.study, found.storage) == ("s", url)
+    assert [(r.config, r.speedup, r.trial) for r in found.results] == [
+        (CAPPED, 3.0, 0),
+        (GOOD, 2.0, 1),
+    ]
 
 
 def test_they_never_win():
