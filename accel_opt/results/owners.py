@@ -23,5 +23,6 @@ def _owners() -> dict[str, str]:
     for path in registry.BUILT_IN:
         module, _, attribute = path.partition(":")
         plugin = getattr(importlib.import_module(module), attribute)
-        owners |= dict.fromkeys(plugin.params, plugin.name)
+        # A name keeps its first owner, or files written before the second would change meaning.
+        owners = dict.fromkeys(plugin.params, plugin.name) | owners
     return owners

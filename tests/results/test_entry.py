@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import sys
 
 import pytest
 from hypothesis import given
@@ -99,6 +100,27 @@ def test_parameters_of_foreign_plugins_carry_their_name():
     assert entry.to_json()["blur.radius"] == 3
     assert entry.to_json()["ratio"] == 0.5
     assert Entry.from_json(KEY, entry.to_json()) == entry
+
+
+def test_a_parameter_name_keeps_its_first_owner(monkeypatch):
+    from accel_opt.accelerators import registry
+    from accel_opt.results import owners
+
+    class Late:
+        name = "late"
+        params = ("ratio", "depth")
+
+    monkeypatch.setattr(sys.modules[__name__], "Late", Late, raising=False)
+    table = (*registry.BUILT_IN, f"{__name__}:Late")
+    monkeypatch.setattr(registry, "BUILT_IN", table)
+    owners._owners.cache_clear()
+    try:
+        value = {"search_targets": ["late", "tome"], "ratio": 0.5, "speedup": 2}
+        entry = Entry.from_json(KEY, value | {"late.ratio": 3, "depth": 1})
+        assert entry.config == Config({"tome": {"ratio": 0.5}, "late": {"ratio": 3, "depth": 1}})
+        assert entry.to_json()["late.ratio"] == 3
+    finally:
+        owners._owners.cache_clear()
 
 
 @pytest.mark.parametrize(

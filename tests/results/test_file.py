@@ -5,8 +5,11 @@ import json
 import os
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from accel_opt import results
+from accel_opt.core.config import Config
 from accel_opt.core.errors import CorruptFileError, InputError
 from accel_opt.results.file import locked, updating
 
@@ -56,6 +59,41 @@ def test_a_corrupt_file_is_never_overwritten(content, tmp_path, make_entry):
     with pytest.raises(CorruptFileError, match="left as it was"):
         results.merge(path, [make_entry()], force=True)
     assert path.read_bytes() == content
+
+
+words = st.text(min_size=1, max_size=12)
+numbers = st.floats(0.01, 100, allow_nan=False).map(lambda x: round(x, 2) or 0.01)
+
+
+@given(
+    data=st.data(),
+    config=st.dictionaries(
+        st.from_regex(r"[a-z_]{1,8}", fullmatch=True),
+        st.dictionaries(st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.integers() | numbers),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_any_entry_merged_into_any_file_is_read_back_equal(tmp_path, data, config):
+    path = tmp_path / "p.json"
+    others = data.draw(st.dictionaries(words, st.integers() | words | st.lists(words, max_size=2)))
+    path.write_text(json.dumps(others))
+    speedup = data.draw(numbers)
+    key = results.EntryKey(
+        data.draw(words),
+        data.draw(words),
+        data.draw(st.integers(1, 1000)),
+        data.draw(st.none() | numbers),
+        data.draw(st.floats(0, 1)),
+        tuple(config),
+    )
+    entry = results.Entry(key, Config(config), speedup, data.draw(st.floats(-1, 1)))
+    report = results.merge(path, [entry])
+    read = results.read(path)
+    assert read.entries[str(key)] == entry
+    assert {name: read.raw[name] for name in others} == others
+    assert all(read.entries[text].config == entry.config for text in report.written)
+    assert read.entries[str(key.at(speedup))].speedup == speedup
 
 
 def test_a_corrupt_file_is_moved_aside_when_asked(tmp_path, make_entry):
