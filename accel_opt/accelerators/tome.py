@@ -188,7 +188,9 @@ class ToMeHooks:
         if level > self.max_downsample or n_merged < 1 or not fits:
             return None
         if self.generator is None:
-            self.generator = torch.Generator(tokens.device).manual_seed(0)
+            # `meta` holds no numbers to draw.
+            place = "cpu" if tokens.is_meta else tokens.device
+            self.generator = torch.Generator(place).manual_seed(0)
         # An odd batch holds no pairs of a prompted and an unprompted image: equal destinations
         # for all would then show as artifacts.
         generator = self.generator if tokens.shape[0] % 2 == 0 else None

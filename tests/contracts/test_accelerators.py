@@ -18,8 +18,7 @@ INVALID = {
     "first_block_cache": ({"residual_threshold": 0.0}, {"residual_threshold": -0.1}),
     "faster_cache": ({"uncond_interval": 0}, {"attention_interval": 0}, {"guess_start": 0.0},
                      {"guess_start": 1.0}, {"uncond_interval": 1, "attention_interval": 1}),
-    "mag_cache": ({"magnitude_threshold": 0.0}, {"max_skipped": 0},
-                  {"magnitude_threshold": 0.0001}),
+    "mag_cache": ({"magnitude_threshold": 0.0}, {"max_skipped": 0}),
     "taylorseer": ({"taylor_interval": 1}, {"taylor_warmup": 0}, {"taylor_warmup": 8},
                    {"taylor_order": -1}),
 }  # fmt: skip
