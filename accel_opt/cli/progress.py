@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.live import Live
 
 from accel_opt.cli.live import LiveView
 from accel_opt.cli.output import clean, messages
+from accel_opt.cli.reflow import ReflowingLive
 from accel_opt.core import events
 from accel_opt.core.measurement import Best
 
@@ -38,14 +38,14 @@ class Progress:
         able = self._console.is_terminal and not self._console.is_dumb_terminal
         live = able and not quiet and "NO_COLOR" not in os.environ
         self._view = LiveView() if live else None
-        self._live: Live | None = None
+        self._live: ReflowingLive | None = None
         self._quiet = quiet
         self._started = self._said = time.monotonic()
         self._best: Best | None = None
 
     def __enter__(self) -> Self:
         if self._view is not None:
-            self._live = Live(
+            self._live = ReflowingLive(
                 self._view,
                 console=self._console,
                 refresh_per_second=_REFRESH_PER_S,

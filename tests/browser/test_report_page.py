@@ -8,7 +8,7 @@ import pytest
 
 from accel_opt.facade.study_report import study_report
 from accel_opt.report import judged_html, read_results, study_html
-from tests.report.demo import NAME
+from tests.report.demo import NAME, picture
 from tests.report.test_judged import RESULTS
 
 pytestmark = pytest.mark.browser
@@ -87,12 +87,19 @@ def test_it_prints(watched, page_file):
 def test_the_page_of_judged_programs(watched, tmp_path):
     results = tmp_path / "evaluation_results.json"
     results.write_text(json.dumps(RESULTS))
+    for task in ("192", "195"):
+        (tmp_path / "images" / task).mkdir(parents=True)
+        for name in ("baseline-0.png", "accelerated-0.png"):
+            picture(int(task), 0.01).save(tmp_path / "images" / task / name)
     path = tmp_path / "report.html"
     path.write_text(judged_html(read_results(results), results.name), encoding="utf-8")
     page = watched.page
     page.goto(path.as_uri())
     assert page.locator("h1").inner_text().startswith("3 of 11 programs pass")
     assert page.locator("svg.plot .m").count() == 6
+    images = page.locator("figure img, td img")
+    assert images.count() == 4
+    assert images.evaluate_all("all => all.every(i => i.complete && i.naturalWidth > 0)")
     page.locator("#tasks th button", has_text="achieved").click()
     cells = page.locator("#tasks tbody tr td:nth-child(5)")
     shown = cells.evaluate_all("cells => cells.map(c => c.dataset.v)")
@@ -102,3 +109,4 @@ def test_the_page_of_judged_programs(watched, tmp_path):
     page.get_by_label("only what failed").check()
     assert page.locator("#tasks tbody tr:visible").count() == 8
     assert watched.complaints == []
+    assert [url for url in watched.requests if not url.startswith(("data:", "file:"))] == []

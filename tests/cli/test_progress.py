@@ -8,9 +8,11 @@ import re
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from accel_opt.cli.live import LiveView
 from accel_opt.cli.progress import Progress
+from accel_opt.cli.reflow import ReflowingLive
 from accel_opt.cli.scatter import Dot, scatter
 from accel_opt.core import events
 from accel_opt.core.config import Config
@@ -204,3 +206,20 @@ def test_a_log_file_hears_of_long_trials_now_and_then(monkeypatch):
     assert len(lines) == 7
     assert "trial 7: 6 of 40 prompts, 2.00x clip +1.0 %" in lines[0]
     assert "confirming: 16 of 64 held-out prompts" in lines[-1]
+
+
+def test_a_narrower_window_leaves_nothing_behind():
+    """A terminal wraps what stands there: one has to go up by more lines than one wrote."""
+    file = io.StringIO()
+    console = Console(file=file, width=100, height=30, force_terminal=True, color_system=None)
+    lines = Text("\n").join([Text("x" * 90), Text("y" * 10 + " " * 70), Text("z" * 61)])
+    with ReflowingLive(lines, console=console, auto_refresh=False) as live:
+        live.refresh()
+        file.truncate(0)
+        live.refresh()
+        assert file.getvalue().count("\x1b[1A") == 2
+        console.width = 60
+        file.truncate(0)
+        live.refresh()
+        # 90 cells take two lines of 60, 61 do so as well; blanks at an end take nothing.
+        assert file.getvalue().count("\x1b[1A") == 4
