@@ -1,8 +1,8 @@
 """Tables measured on a real pipeline: recording them, and replaying them to any strategy.
 
-    python studies/benchmarks/search/recorded.py --accelerators deepcache --out recorded/dc.json
-    python studies/benchmarks/search/recorded.py --accelerators tgate --sample 200 ...
-    python studies/benchmarks/search/run.py --recorded recorded/dc.json
+    python studies/benchmarks/search/recorded.py --all
+    python studies/benchmarks/search/recorded.py --accelerators tgate --sample 200 --steps 30
+    python studies/benchmarks/search/run.py --recorded studies/benchmarks/search/recorded/*.json
 
 A file holds, for every setting, the seconds and scores of each batch as they were measured; a
 replay hands them out again, so a search on it costs no GPU and sees real noise.
@@ -158,38 +158,75 @@ def record(name: str, space: Space, evaluate, plan, *, sample: int | None, seed:
 
 def _plain(batch: BatchMeasurement) -> dict:
     names = ("seconds", "baseline_seconds", "scores", "baseline_scores", "unchanged")
-    return {name: getattr(batch, name) for name in names}
+    return _rounded({name: getattr(batch, name) for name in names})
 
 
-def main() -> None:
+def _rounded(value):
+    if isinstance(value, dict):
+        return {name: _rounded(found) for name, found in value.items()}
+    if isinstance(value, tuple | list):
+        return [_rounded(found) for found in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+# The first is the main job's config; the others are held out: nothing was tuned on them.
+CONFIGS = (("DDIM", 20), ("DPM++", 20), ("UniPC", 20), ("DDIM", 10), ("DDIM", 30))
+SAMPLES = {"deepcache": None, "tome": None, "tgate": 200}
+HELDOUT_SAMPLE = 40
+
+
+def record_config(model: str, scheduler: str, steps: int, accelerators: str, **how) -> dict:
+    """The table of one pipeline config."""
     from accel_opt.core.spec import make_spec
     from accel_opt.search.pipeline_problem import PipelineProblem
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="shapes")
-    parser.add_argument("--scheduler", default="DDIM")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--accelerators", required=True)
-    parser.add_argument("--sample", type=int, default=None)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args()
     spec = make_spec(
-        model=options.model,
-        scheduler=options.scheduler,
-        steps=options.steps,
-        accelerators=tuple(options.accelerators.split(",")),
+        model=model,
+        scheduler=scheduler,
+        steps=steps,
+        accelerators=tuple(accelerators.split(",")),
         require_all=True,
     )
     problem = PipelineProblem.from_spec(spec)
     plan = problem.plan()
     problem.evaluator.warm_up(plan.batch_size)
-    name = f"{options.model}-{options.scheduler}-{options.steps}-{options.accelerators}"
-    data = record(
-        name, problem.space, problem.evaluator, plan, sample=options.sample, seed=options.seed
-    )
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(data) + "\n", encoding="utf-8")
+    name = f"{model}-{scheduler}-{steps}-{accelerators}"
+    return record(name, problem.space, problem.evaluator, plan, **how)
+
+
+def record_all(folder: Path) -> None:
+    """Every table of the embedded model that the folder has not yet."""
+    for place, (scheduler, steps) in enumerate(CONFIGS):
+        for accelerator, sample in SAMPLES.items():
+            path = folder / f"shapes-{scheduler}-{steps}-{accelerator}.json"
+            if path.exists():
+                continue
+            few = sample and (HELDOUT_SAMPLE if place else sample)
+            _write(path, record_config("shapes", scheduler, steps, accelerator, sample=few, seed=0))
+
+
+def _write(path: Path, data: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--all", action="store_true", help="every table of the embedded model")
+    parser.add_argument("--model", default="shapes")
+    parser.add_argument("--scheduler", default="DDIM")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--accelerators", default="deepcache")
+    parser.add_argument("--sample", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "recorded")
+    options = parser.parse_args()
+    if options.all:
+        record_all(options.out)
+        return
+    config = (options.model, options.scheduler, options.steps, options.accelerators)
+    data = record_config(*config, sample=options.sample, seed=options.seed)
+    _write(options.out / f"{data['name']}.json", data)
 
 
 if __name__ == "__main__":

@@ -240,10 +240,11 @@ def todo_of(options):
     """Rows to make, one after the other."""
     strategies = options.strategies.split(",")
     if options.recorded:
-        table = Recorded(options.recorded)
-        for strategy in strategies:
-            for i in range(options.seeds):
-                yield run_on(table, bar_seed(i), strategy)
+        for path in options.recorded:
+            table = Recorded(path)
+            for strategy in strategies:
+                for i in range(options.seeds):
+                    yield run_on(table, bar_seed(i), strategy)
         return
     kinds = options.kinds.split(",")
     for job in jobs(kinds, strategies, options.seeds, tuning=options.tuning):
@@ -257,7 +258,7 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--recorded", type=Path, default=None, help="a file of recorded.py")
+    parser.add_argument("--recorded", type=Path, nargs="*", help="files of recorded.py")
     parser.add_argument("--sampler", action="store_true", help="time choosing over 100 trials")
     options = parser.parse_args()
     if options.sampler:
