@@ -10,16 +10,7 @@ import sys
 import pytest
 
 # Small, yet with everything: loading, trials, confirmation in a process of its own.
-SMALL = (
-    "--accelerators",
-    "deepcache",
-    "--trials",
-    "3",
-    "--prompts",
-    "8",
-    "--max-score-loss",
-    "0.3",
-)
+SMALL = "--accelerators deepcache --trials 3 --prompts 8 --max-score-loss 0.3".split()
 
 
 @pytest.mark.slow
