@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from accel_opt.judge.sandbox import cgroup, leftovers
+from accel_opt.judge.sandbox import cgroup, halting, leftovers
 from accel_opt.judge.sandbox.channel import Channel
 from accel_opt.judge.sandbox.levels import choose_level
 from accel_opt.judge.sandbox.monitor import Monitor
@@ -102,6 +102,14 @@ class SandboxedProcess:
     def receive(self, timeout_s: float) -> dict[str, Any]:
         """Waits for one JSON object; see `Channel.receive`."""
         return self._require_channel().receive(timeout_s)
+
+    def pause(self) -> None:
+        """Stops the program with all its descendants where they are; its wall clock goes on."""
+        halting.pause(self._running().process.pid)
+
+    def resume(self) -> None:
+        """Lets the program go on after `pause`."""
+        halting.resume(self._running().process.pid)
 
     def kill(self) -> Result:
         """Ends the program with all its descendants, if it has not ended."""

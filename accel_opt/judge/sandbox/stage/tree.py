@@ -17,10 +17,11 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
 
 
-def descendants() -> Iterator[tuple[int, list[str]]]:
-    """Each process below this one with the numbers of its threads."""
+def descendants(root: int | None = None) -> Iterator[tuple[int, list[str]]]:
+    """Each process below this one, or below `root`, with the numbers of its threads."""
+    root = os.getpid() if root is None else root
     # A process that forks while we look may be missed; the next look finds it.
-    waiting = list(_children(os.getpid(), _threads(os.getpid())))
+    waiting = list(_children(root, _threads(root)))
     while waiting:
         pid = waiting.pop()
         threads = _threads(pid)
