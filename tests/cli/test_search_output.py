@@ -10,12 +10,13 @@ import sys
 import pytest
 
 # Small, yet with everything: loading, trials, confirmation in a process of its own.
-SMALL = "--accelerators deepcache --trials 3 --prompts 8 --max-score-loss 0.3".split()
+SMALL = ("--accelerators", "deepcache", "--trials", "3", "--prompts", "8")
+LOOSE = ("--max-score-loss", "0.3", "--study", "small")
 
 
 @pytest.mark.slow
 def test_both_streams_are_ours(tmp_path):
-    command = [sys.executable, "-m", "accel_opt.cli.main", "search", *SMALL, "--study", "small"]
+    command = [sys.executable, "-m", "accel_opt.cli.main", "search", *SMALL, *LOOSE]
     environment = {k: v for k, v in os.environ.items() if not k.endswith("_VERBOSITY")}
     done = subprocess.run(
         command,
