@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from accel_opt.core.measurement import Batch, BatchMeasurement, Best, Interval, Limit
     from accel_opt.facade.apply import accelerate, accelerated, apply
     from accel_opt.facade.search import search
+    from accel_opt.facade.work_search import search_work
     from accel_opt.pipelines.load import load_pipeline
     from accel_opt.results import lookup
     from accel_opt.search.space import Space
@@ -49,6 +50,7 @@ _HOMES = {
     "load_pipeline": "accel_opt.pipelines.load",
     "lookup": "accel_opt.results",
     "register": "accel_opt.accelerators.registry",
+    "search_work": "accel_opt.facade.work_search",
 }
 _ROOMS = ("results", "search", "tasks")
 
@@ -73,6 +75,7 @@ __all__ = [
     "register",
     "results",
     "search",
+    "search_work",
     "tasks",
 ]
 

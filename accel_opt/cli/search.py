@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from accel_opt.cli.by_work import rank_by_work
 from accel_opt.cli.old_flags import OLD_DEFAULTS, OLD_ONLY
 from accel_opt.cli.output import JsonFlag, QuietFlag, emit_json, messages
 from accel_opt.core.errors import InputError
@@ -194,6 +195,9 @@ def _limits(texts: list[str]) -> dict[str, float]:
 
 
 def _run(spec: StudySpec, *, dry_run: bool, move_aside: bool, quiet: bool, as_json: bool) -> None:
+    if spec.weights == "random":
+        rank_by_work(spec, dry_run=dry_run, quiet=quiet, as_json=as_json)
+        return
     from accel_opt.cli.main import Answer
     from accel_opt.cli.progress import Progress
     from accel_opt.cli.search_result import as_document, print_result

@@ -12,6 +12,7 @@ from accel_opt.core.files import file_name
 from accel_opt.core.measurement import Evaluate
 from accel_opt.core.spec import StudySpec, make_spec
 from accel_opt.facade.workers import place, together
+from accel_opt.metrics import check_scorable
 from accel_opt.search.lifecycle import create_study
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
@@ -76,6 +77,13 @@ def search(
 def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> SearchResult:
     """Searches a pipeline problem: loads, warms up, searches, confirms."""
     spec = problem.spec
+    if spec.weights == "random":
+        raise InputError(
+            "weights='random' has no quality to search under; accel_opt.search_work ranks its "
+            "settings by FLOPs or seconds"
+        )
+    if problem.given_pipe is not None:
+        check_scorable(problem.given_pipe, ("clip", *spec.max_loss))
     _check_folder(spec)
     # What is wrong with the database is said before a model is loaded.
     open_storage(spec.storage)

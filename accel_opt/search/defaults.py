@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from accel_opt.accelerators import registry
-from accel_opt.core.errors import InputError
 from accel_opt.core.files import file_name
 from accel_opt.core.spec import StudySpec
 from accel_opt.metrics import get_metric
@@ -28,12 +27,6 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
         UnknownNameError: No such model, scheduler or accelerator.
     """
     model = find_model(spec.model)
-    if spec.weights == "random":
-        # Scores of random weights mean nothing, and a search without scores has no limit.
-        raise InputError(
-            "weights='random' has no quality to keep, so there is nothing to search under; "
-            "leave --weights out, or load one with load_pipeline(model, weights='random')"
-        )
     for name in spec.accelerators:
         registry.get(name)
     for name in spec.max_loss:
@@ -80,6 +73,7 @@ def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
     if given.objective != "speedup":
         parts.append(given.objective)
     parts += [f"{metric}{limit:g}" for metric, limit in sorted(given.max_loss.items())]
+    parts += ["random"] if given.weights == "random" else []
     flags = {"all": given.require_all, "frontier": given.frontier}
     parts += [word for word, on in flags.items() if on]
     return file_name("-".join(parts).replace("/", "_"))

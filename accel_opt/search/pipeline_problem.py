@@ -63,6 +63,7 @@ class PipelineProblem:
             scheduler=self.spec.scheduler,
             device=self.spec.device,
             dtype=self.spec.dtype,
+            weights=self.spec.weights,
         )
 
     @cached_property
@@ -145,7 +146,8 @@ class PipelineProblem:
         ]
 
     def _work(self, config: Config) -> float:
-        return float(stack.relative_work(config, self.run, self.pipe))
+        side = self.spec.resolution and self.spec.resolution // self.pipe.vae_scale_factor
+        return float(stack.relative_work(config, self.run, self.pipe, side, side))
 
     @cached_property
     def conditions(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ NAMES = [
     "register",
     "results",
     "search",
+    "search_work",
     "tasks",
 ]
 
