@@ -57,12 +57,14 @@ def plot_trials(axes, study, outcome, winner) -> None:
     )
     axes.axhline(100 * limit.limit, color="black", lw=0.8, ls="--")
     losses = [y for points in grouped(study).values() for _, y in points]
-    axes.set_ylim(min([*losses, 0]) - 1, min(max([*losses, 5]), 8 * 100 * limit.limit) + 1)
+    allowed = 100 * limit.limit
+    low = min([*losses, *(y for _, y in curve), 100 * lost.low, 0])
+    axes.set_ylim(max(low, -3 * allowed) - 1, min(max([*losses, 5]), 8 * allowed) + 1)
     axes.set_xlim(min(0.95, axes.get_xlim()[0]), max(x for x, _ in [*curve, (speed.high, 0)]) + 0.3)
     axes.text(axes.get_xlim()[0], 100 * limit.limit, " allowed loss", va="bottom", fontsize=8)
     axes.set_xlabel("speedup over the baseline (x)")
     axes.set_ylabel("CLIP score loss (%)")
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(fontsize=8, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
 
 
