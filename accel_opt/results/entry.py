@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from accel_opt.results.key import EntryKey, target_names
 from accel_opt.results.owners import built_in_owner
 from accel_opt.results.provenance import REQUIRED_LATENCY, confirmed, provenance_of
 
+# JSON's whole numbers have no end, floats have.
+_GREATEST = sys.float_info.max
 _FIELDS = ("search_targets", "speedup", "time", "score_loss", "time_s", "provenance")
 
 
@@ -213,8 +216,8 @@ def _number(key: EntryKey, value: Mapping[str, Any], name: str) -> Any:
         number = int(number) if number.is_integer() else number
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise InputError(f"{key}: {name}={number!r:.60} is no number")
-    if not math.isfinite(number):
-        raise InputError(f"{key}: {name}={number!r} is not finite")
+    if not abs(number) <= _GREATEST:  # not a number included
+        raise InputError(f"{key}: {name}={number!s:.60} is not finite")
     return number
 
 

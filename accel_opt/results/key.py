@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -157,7 +158,7 @@ def _number(value: Any) -> Number | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return value if abs(value) < float("inf") else None
+    return value if abs(value) <= sys.float_info.max else None
 
 
 def _no_key(text: str, why: str) -> InputError:
