@@ -47,6 +47,7 @@ _COMMANDS = {
     "annotate": "accel_opt.cli.annotate:annotate",
     "derive-gen": "accel_opt.cli.derive_gen:derive_gen",
     "compare": "accel_opt.cli.compare:compare",
+    "judge": "accel_opt.cli.judge:judge",
     "doctor": "accel_opt.cli.doctor:doctor",
 }
 # typer carries its own click; the base of its usage errors is reached through a public subclass.

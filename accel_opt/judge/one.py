@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from accel_opt.core.errors import EvaluationError, InputError
-from accel_opt.judge.bench import Bench
+from accel_opt.judge.bench import Bench, Scorer
 from accel_opt.judge.claim import Claim, read_claim
 from accel_opt.judge.draw import Draw, pool
 from accel_opt.judge.errors import ProgramError, Reason
@@ -18,7 +19,7 @@ from accel_opt.judge.measuring import Measured, Trio, measure, ours, paused
 from accel_opt.judge.model import Outcome, Task
 from accel_opt.judge.partner import Partner
 from accel_opt.judge.places import policy_for
-from accel_opt.judge.truth import Truth, differences, of_claim, of_text
+from accel_opt.judge.truth import Truth, differences, identity, of_claim, of_text
 from accel_opt.judge.verdict import verdict
 from accel_opt.pipelines.catalogue import find_model
 
@@ -67,6 +68,19 @@ class Judge:
         with self._partner(_source(path)) as program:
             draw = Draw(pool(conditions.prompts_from or "embedded"))
             return self._opened(program, draw, conditions.batch_size)
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[tuple[Partner, Claim, Draw, Scorer]]:
+        """A running program beside its config, fresh prompts, and the scorer of its model.
+
+        Raises:
+            ProgramError: As `describe`.
+        """
+        with self._partner(_source(path)) as program:
+            claim = self._opened(program, Draw(("a photo",)), 1)
+            model = identity(claim.model)
+            prompts = pool(self._bench.conditions.prompts_from or _prompts_of(model))
+            yield program, claim, Draw(prompts), self._bench.scorer(model)
 
     def _tried(self, task: Task, on_stage: OnStage) -> Outcome:
         about: dict[str, Any] = {}

@@ -66,7 +66,7 @@ def judge_programs(
         InputError: The files or conditions make no sense, or another run writes to `out`.
         SandboxUnavailableError: No sandbox works here that is allowed.
     """
-    conditions = _placed(conditions)
+    conditions = placed(conditions)
     tasks, extra = read_pairs(annotations, generations, programs, max_score_loss)
     level = choose_level(policy_for(conditions, conditions.devices[0], conditions.timeout_s))
     conditions = replace(conditions, level=level)
@@ -99,11 +99,12 @@ def describe_program(path: Path, conditions: Conditions | None = None) -> Claim:
         ProgramError: It has no pipeline, or fails.
         SandboxUnavailableError: No sandbox works here that is allowed.
     """
-    conditions = _placed(conditions)
+    conditions = placed(conditions)
     return Judge(Bench(conditions, conditions.devices[0])).describe(path)
 
 
-def _placed(conditions: Conditions | None) -> Conditions:
+def placed(conditions: Conditions | None) -> Conditions:
+    """The conditions with their devices named."""
     conditions = conditions or Conditions()
     if conditions.devices == ("",):
         return replace(conditions, devices=devices_for(1, None))
