@@ -26,6 +26,7 @@ class LiveView:
 
     Attributes:
         limits: Greatest loss allowed by metric, where the events told.
+        cell: Of a grid, the search that runs: its place from 1, how many there are, its name.
     """
 
     heading: str = "starting"
@@ -43,6 +44,7 @@ class LiveView:
     limits: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     had: int = 0
+    cell: tuple[int, int, str] | None = None
     _seen_items: int = 0
 
     def take(self, event: events.Event) -> None:
@@ -118,8 +120,11 @@ class LiveView:
         width = options.max_width
         counts = self._counts()
         if width < _NARROW or height < _LOW:
-            yield _cut(f"{counts} {self._best_line()} {self.now}", width)
+            cell = f"{self.cell[0]}/{self.cell[1]}: " if self.cell else ""
+            yield _cut(f"{cell}{counts} {self._best_line()} {self.now}", width)
             return
+        if self.cell is not None:
+            yield self._grid_bar(width)
         yield _cut(self.heading, width, "bold")
         yield from self._bar(width)
         unicode = console.encoding.lower().startswith("utf")
@@ -157,6 +162,13 @@ class LiveView:
             bar = ProgressBar(total=1, completed=self.share, width=20)
         line.add_row(bar, _cut(" · ".join(word for word in words if word), width - 22))
         yield line
+
+    def _grid_bar(self, width: int) -> Table:
+        place, total, name = self.cell or (0, 0, "")
+        line = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=total, completed=place - 1, width=20)
+        line.add_row(bar, _cut(f"search {place} of {total} · {name}", width - 22))
+        return line
 
     def _best_line(self) -> str:
         if self.best is None:

@@ -90,6 +90,9 @@ class Progress:
 
     def cell(self, cell: Any, place: int, total: int) -> None:
         """Draws the beginning of one search of a grid."""
+        if self._view is not None:
+            self._view.cell = (place, total, str(cell.name))
+            self._view.heading, self._view.phase = "loading", ""
         self._line(f"search {place} of {total}: {cell.name}")
 
     def _search_started(self, event: events.SearchStarted) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import re
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -223,3 +225,23 @@ def test_a_narrower_window_leaves_nothing_behind():
         live.refresh()
         # 90 cells take two lines of 60, 61 do so as well; blanks at an end take nothing.
         assert file.getvalue().count("\x1b[1A") == 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 24), (72, 16), (40, 5)])
+def test_a_grid_shows_how_far_it_is(width, height):
+    file = io.StringIO()
+    environment = {"TERM": "xterm-256color", "COLUMNS": str(width), "LINES": str(height)}
+    console = Console(
+        file=file, width=width, height=height, force_terminal=True, _environ=environment
+    )
+    with Progress(console=console) as progress:
+        progress.cell(SimpleNamespace(name="SD1.5-DDIMScheduler-50-tome"), 3, 12)
+        for event in itertools.islice(story(), 6):
+            progress(event)
+        view = io.StringIO()
+        Console(file=view, width=width, height=height).print(progress._view)
+    assert "search 3 of 12: SD1.5-DDIMScheduler-50-tome" in file.getvalue().replace("\n", "")
+    shown = view.getvalue().splitlines()
+    assert "search 3 of 12" in shown[0] or shown[0].startswith("3/12: ")
+    assert len(shown) <= height
+    assert max(map(len, shown)) <= width
