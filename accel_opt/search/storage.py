@@ -210,7 +210,7 @@ def refused(url: str | None, error: Exception) -> InputError:
             f"cannot write {where}: {error.strerror}; what was told is kept: make room, or mend "
             "it, and run the same again"
         )
-    if "is full" in text:
+    if "is full" in text or "disk I/O error" in text or "No space left" in text:
         return InputError(
             f"cannot write {where}: {text}; what was told is kept: make room and run the same again"
         )
