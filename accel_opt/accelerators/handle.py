@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Self
 
 from accel_opt.accelerators.guard import RestoringGuard
 from accel_opt.accelerators.live_run import LiveRun
+from accel_opt.accelerators.model import offload_refusal
 from accel_opt.core.config import Config
 from accel_opt.core.errors import RefusedError
 
@@ -91,7 +92,7 @@ def install(
         barriers: Calls at which every cache across steps must be filled anew.
 
     Raises:
-        RefusedError: The pipeline's denoiser is accelerated already.
+        RefusedError: The pipeline's denoiser is accelerated already, or is moved about.
     """
     run = LiveRun(pipe, barriers)
     standing = vars(run.denoiser).get(_MARK)
@@ -100,6 +101,9 @@ def install(
             f"this pipeline already runs {standing.config}; remove() that first, or give all "
             "accelerators in one config"
         )
+    moved = offload_refusal(pipe)
+    if moved:
+        raise RefusedError(moved.reason)
     guard = RestoringGuard(pipe)
     try:
         for apply in appliers:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from accel_opt.core.errors import RefusedError
-from accel_opt.core.run import ModelInfo, RunInfo
+from accel_opt.core.run import ModelInfo, Refusal, RunInfo
 
 
 def denoiser_of(pipe: Any) -> Any:
@@ -23,6 +23,45 @@ def is_compiled(module: Any) -> bool:
     return type(module).__name__ == "OptimizedModule" or any(
         getattr(part, "_compiled_call_impl", None) is not None for part in module.modules()
     )
+
+
+def offload_refusal(pipe: Any) -> Refusal | None:
+    """Why hooks cannot stand on a pipeline whose models are moved about; None when they can."""
+    # The list that diffusers fills, and works off after every call.
+    if getattr(pipe, "_all_hooks", None):
+        return Refusal(
+            "model offloading is on, which puts the denoiser's own forward back after every call: "
+            "the second would run without accelerators; use pipe.to(device), or "
+            "enable_group_offload"
+        )
+    return None
+
+
+def setup_of(pipe: Any) -> dict[str, Any]:
+    """What somebody has done to a pipeline that numbers depend on; empty for a plain one.
+
+    Returns:
+        `offloading` ("model", "sequential" or "group"), `adapters` (names of the LoRA adapters
+        that are on) and `compiled` (names of compiled components), each where there is such.
+    """
+    parts = {name: part for name, part in pipe.components.items() if hasattr(part, "modules")}
+    found: dict[str, Any] = {}
+    if getattr(pipe, "_all_hooks", None):
+        found["offloading"] = "model"
+    elif any(hasattr(module, "_hf_hook") for part in parts.values() for module in part.modules()):
+        found["offloading"] = "sequential"
+    elif any(_is_in_groups(part) for part in parts.values()):
+        found["offloading"] = "group"
+    layers = [m for part in parts.values() for m in part.modules() if hasattr(m, "lora_A")]
+    adapters = sorted({str(name) for layer in layers for name in layer.active_adapters})
+    compiled = sorted(name for name, part in parts.items() if is_compiled(part))
+    found |= {"adapters": adapters} if adapters else {}
+    return found | ({"compiled": compiled} if compiled else {})
+
+
+def _is_in_groups(part: Any) -> bool:
+    registries = (getattr(module, "_diffusers_hook", None) for module in part.modules())
+    return any(r is not None and r.get_hook("group_offloading") is not None for r in registries)
 
 
 def model_info(pipe: Any) -> ModelInfo:

@@ -18,7 +18,13 @@ from accel_opt.accelerators.base import (
     CodeLines,
 )
 from accel_opt.accelerators.handle import Handle, install
-from accel_opt.accelerators.model import denoiser_of, is_compiled, model_info, run_info
+from accel_opt.accelerators.model import (
+    denoiser_of,
+    is_compiled,
+    model_info,
+    offload_refusal,
+    run_info,
+)
 from accel_opt.accelerators.together import barriers_of, composed_work, hook_lines
 from accel_opt.accelerators.work import Denoiser, count
 from accel_opt.core.config import Config
@@ -68,6 +74,9 @@ def supports(names: Iterable[str], pipe: Any) -> Refusal | None:
         return Refusal(f"{type(pipe).__name__} has neither a UNet nor a transformer")
     if is_compiled(denoiser):
         return Refusal("the denoiser is compiled, and hooks would be ignored; pass it uncompiled")
+    moved = offload_refusal(pipe)
+    if moved:
+        return moved
     for member in members:
         refusal = member.supports(pipe)
         if refusal:

@@ -8,25 +8,28 @@ from typing import Annotated, Any
 
 import typer
 
+from accel_opt.cli.doctor_model import check as _check
+from accel_opt.cli.doctor_model import model_checks, ranges_text
 from accel_opt.cli.output import JsonFlag, emit_json, emit_table
+from accel_opt.core.imports import TORCHVISION_BROKEN
 from accel_opt.core.provenance import package_version, processor, versions
 
 EXAMPLE = "accel-opt doctor --model shapes"
 
-TORCHVISION_BROKEN = (
-    "torchvision is installed but does not load beside this torch; diffusers and transformers "
-    "fail with it. Type: pip uninstall torchvision   (or install the build that matches your torch)"
-)
-
 
 def doctor(
     model: Annotated[
-        str | None, typer.Option(help="Also load this model and say what works with it.")
+        str | None, typer.Option(help="Also say how this model runs and which accelerators fit.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps that the model's ranges are for.", min=1)] = 50,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Nickname or diffusers class name; the model's own.")
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Reports device, versions, accelerators, hub and missing packages."""
-    checks = [*_packages(), _device(), _hub(), *_accelerators(model)]
+    checks = [*_packages(), *_devices(), _hub(), *_metrics()]
+    checks += model_checks(model, steps, scheduler) if model is not None else _accelerators()
     if as_json:
         emit_json({"ok": all(c["ok"] is not False for c in checks), "checks": checks})
     else:
@@ -35,10 +38,6 @@ def doctor(
         emit_table("accel-opt doctor", ["", "what", "finding"], rows)
     if any(c["ok"] is False for c in checks):
         raise typer.Exit(1)
-
-
-def _check(ok: bool | None, what: str, says: str) -> dict[str, Any]:
-    return {"ok": ok, "what": what, "says": says}
 
 
 def _packages() -> list[dict[str, Any]]:
@@ -67,18 +66,34 @@ def _torchvision_is_broken() -> bool:
     return done.returncode != 0
 
 
-def _device() -> dict[str, Any]:
+def _devices() -> list[dict[str, Any]]:
     import torch
 
     if torch.cuda.is_available():
         free, total = (value / 2**30 for value in torch.cuda.mem_get_info())
         name = torch.cuda.get_device_name(0)
-        return _check(True, "device", f"cuda: {name}, {free:.0f} of {total:.0f} GiB free")
+        more = torch.cuda.device_count() - 1
+        says = f"cuda: {name}, {free:.0f} of {total:.0f} GiB free" + (
+            f", and {more} more" if more else ""
+        )
+        half = "float16, bfloat16" if torch.cuda.is_bf16_supported() else "float16, no bfloat16"
+        tuned = "on: the first calls of every shape are slow" if _tunes() else "off"
+        return [
+            _check(True, "device", says),
+            _check(True, "precision", half),
+            _check(None, "cudnn.benchmark", tuned),
+        ]
     if torch.backends.mps.is_available():
-        return _check(True, "device", "mps")
-    return _check(
-        True, "device", f"cpu: {processor()}; large models are slow here, `shapes` is not"
-    )
+        return [_check(True, "device", "mps")]
+    says = f"cpu: {processor()}; large models are slow here, `shapes` is not"
+    ways = "counted FLOPs of full-size models: accel-opt search --weights random --objective flops"
+    return [_check(True, "device", says), _check(None, "full size", ways)]
+
+
+def _tunes() -> bool:
+    import torch
+
+    return bool(torch.backends.cudnn.benchmark)
 
 
 def _hub() -> dict[str, Any]:
@@ -100,15 +115,26 @@ def _hub() -> dict[str, Any]:
     return _check(True, "hub", "reachable")
 
 
-def _accelerators(model: str | None) -> list[dict[str, Any]]:
+def _metrics() -> list[dict[str, Any]]:
+    from accel_opt.core.errors import MissingPackageError
+    from accel_opt.metrics import get_metric, metric_names
+
+    checks = []
+    for name in metric_names():
+        try:
+            metric = get_metric(name)
+            metric.check_packages()
+        except MissingPackageError as error:
+            checks.append(_check(None, f"metric {name}", str(error)))
+        else:
+            checks.append(_check(True, f"metric {name}", metric.unit))
+    return checks
+
+
+def _accelerators() -> list[dict[str, Any]]:
     from accel_opt.accelerators import registry
     from accel_opt.core.errors import MissingPackageError
 
-    pipe = None
-    if model is not None:
-        from accel_opt.pipelines.load import load_pipeline
-
-        pipe = load_pipeline(model)
     checks = []
     for name in registry.names():
         try:
@@ -116,11 +142,7 @@ def _accelerators(model: str | None) -> list[dict[str, Any]]:
         except MissingPackageError as error:
             checks.append(_check(False, name, str(error)))
             continue
-        if pipe is None:
-            ranges = ", ".join(f"{p} {d.low}..{d.high}" for p, d in plugin.params.items())
-            checks.append(_check(True, name, ranges))
-            continue
-        refusal = plugin.supports(pipe)
-        says = refusal.reason if refusal else f"works with {type(pipe).__name__}"
-        checks.append(_check(None if refusal else True, name, says))
+        lacking = [package for package in plugin.requires if package_version(package) is None]
+        hint = f"; its own programs need: pip install {' '.join(lacking)}" if lacking else ""
+        checks.append(_check(True, name, ranges_text(dict(plugin.params)) + hint))
     return checks

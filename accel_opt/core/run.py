@@ -15,8 +15,10 @@ class ModelInfo:
         denoiser: "unet" or "transformer".
         branches: Number of branches at which a UNet's features can be cached; 0 for others.
         attention_levels: Downsampling factors, relative to the denoiser's input, at which
-            self-attention exists: (1, 2, 4) for SD1.5, (2, 4) for SDXL, (1,) for PixArt.
-        traits: Free facts by name for foreign plugins ("n_blocks", ...).
+            self-attention exists: (1, 2, 4) in SD1.5's blocks and 8 in its middle one, (2, 4)
+            for SDXL, whose middle block is at 4, (1,) for PixArt.
+        traits: Further facts by name: numbers of "self_attentions" and "cross_attentions" in
+            the blocks, and what foreign plugins want to know ("n_blocks", ...).
     """
 
     pipeline: str = "StableDiffusionPipeline"

@@ -13,6 +13,7 @@ from typing import Any
 
 from accel_opt import shapes
 from accel_opt.accelerators import registry, stack
+from accel_opt.accelerators.model import setup_of
 from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
 from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
@@ -170,6 +171,8 @@ class PipelineProblem:
             "scorer": self.metrics["clip"].scorer,
             "prompts": f"{self.prompts.source} {self.prompts.digest}",
             "versions": versions(MEASURING),
+            # Offloading, adapters, compiled parts: only where there are such.
+            **({"setup": setup} if (setup := setup_of(self.pipe)) else {}),
         }
 
     def _own_resolution(self) -> int:

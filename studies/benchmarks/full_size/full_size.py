@@ -4,7 +4,8 @@
     python studies/benchmarks/full_size/full_size.py --models SDXL  # one model
 
 Without a GPU whole runs are counted on the `meta` device; with one they are timed as well.
-Writes results/<machine>.json and .md; exits with 1 when a bar is missed.
+Writes results/<machine>.json and .md, beside what an earlier run found of other models; exits with
+1 when a bar is missed.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from accel_opt.core.run import RunInfo
 from accel_opt.pipelines.load import load_pipeline
 
 GUIDANCE = 7.5
+PARTS = ("flops", "known", "packages", "timed")
 
 
 def flop_rows(model: str, pipe: Any) -> list[dict[str, Any]]:
@@ -137,7 +139,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
     device = "cuda" if torch.cuda.is_available() else "meta"
     name = machine(device) if device == "cuda" else f"{processor()}, no GPU"
     result: dict[str, Any] = {"machine": name, "device": device, "versions": versions()}
-    parts: dict[str, list[dict[str, Any]]] = {"flops": [], "known": [], "packages": [], "timed": []}
+    parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     for model in options.models:
         pipe = meta_pipeline(model)
         parts["flops"] += flop_rows(model, pipe)
@@ -152,7 +154,20 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
                     parts["timed"] += timed_rows(model, pipe, batch, steps)
             del pipe
             torch.cuda.empty_cache()
-    return result | {"compare_steps": options.compare_steps} | parts
+    return result | parts
+
+
+def merged(result: dict[str, Any], path: Path, models: list[str]) -> dict[str, Any]:
+    """The result with what an earlier run of the same versions found of other models."""
+    earlier = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if earlier.get("versions") != result["versions"]:
+        return result
+    kept = {part: [row for row in earlier[part] if row["model"] not in models] for part in PARTS}
+    place = list(cases.MODELS).index
+    return result | {
+        part: sorted(kept[part] + result[part], key=lambda row: place(row["model"]))
+        for part in PARTS
+    }
 
 
 def main() -> None:
@@ -164,6 +179,7 @@ def main() -> None:
     result = measured(options)
     options.out.mkdir(parents=True, exist_ok=True)
     stem = options.out / file_name(result["machine"])
+    result = merged(result, Path(f"{stem}.json"), options.models)
     text = json.dumps(result, indent=1, ensure_ascii=False)
     Path(f"{stem}.json").write_text(text + "\n", encoding="utf-8")
     Path(f"{stem}.md").write_text(markdown(result), encoding="utf-8")

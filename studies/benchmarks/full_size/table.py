@@ -19,7 +19,7 @@ def markdown(result: dict[str, Any]) -> str:
     if result["packages"]:
         parts += [
             "## Plugin and package, whole runs counted module by module",
-            f"{result['compare_steps']} steps, batch 1, TFLOP of one run.",
+            "Batch 1, TFLOP of one run; equal in every module that has weights.",
             _packages(result["packages"]),
         ]
     if result["timed"]:
@@ -54,12 +54,23 @@ def _known(rows: list[dict[str, Any]]) -> str:
 
 def _packages(rows: list[dict[str, Any]]) -> str:
     shown = [
-        (r["model"], r["setting"], f"{r['plain'] / 1e12:.3f}", f"{r['plugin'] / 1e12:.3f}",
-         f"{r['package'] / 1e12:.3f}", f"{r['plain'] / r['plugin']:.3f}", f"{r['composed']:.3f}",
+        (r["model"], r["setting"], str(r["steps"]), f"{r['plain'] / 1e12:.3f}",
+         f"{r['plugin'] / 1e12:.3f}", f"{r['package'] / 1e12:.3f}",
+         f"{r['plain'] / r['plugin']:.3f}", f"{r['composed']:.3f}",
          "yes" if r["same_modules"] else "no")
         for r in rows
     ]  # fmt: skip
-    head = ("model", "setting", "plain", "plugin", "package", "ratio", "composed", "same modules")
+    head = (
+        "model",
+        "setting",
+        "steps",
+        "plain",
+        "plugin",
+        "package",
+        "ratio",
+        "composed",
+        "same modules",
+    )
     return _table(head, shown)
 
 
