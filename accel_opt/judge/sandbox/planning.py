@@ -37,10 +37,8 @@ def make_plan(
     variables = environment.scrubbed(
         folder, own_view=level.own_view, program=program, extra=policy.environment
     )
-    shown = [*map(str, policy.read_only)]
-    if level.own_view:
-        shown += [sys.prefix, sys.base_prefix]
-    else:
+    shown = [*map(str, policy.read_only), str(paths.PACKAGE)]
+    if not level.own_view:
         (folder / ".tmp").mkdir(exist_ok=True)
     number = user.own_user(level, program, folder, shown)
     user.hand_over(folder, number)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import os
 import stat
+import sys
 from pathlib import Path
 
 from accel_opt.judge.sandbox.policy import Level
@@ -14,6 +16,9 @@ from accel_opt.judge.sandbox.policy import Level
 # two programs cannot reach each other either.
 _FIRST, _COUNT = 61_184, 4_000
 _numbers = itertools.count(os.getpid())
+
+_MOST_LOOKED_AT = 2000
+_PREFIXES = (sys.prefix, sys.base_prefix)
 
 _CHOWN, _SETGID, _SETUID, _SYS_ADMIN = 0, 6, 7, 21
 
@@ -30,12 +35,14 @@ def own_user(level: Level, program: str, folder: Path, shown: list[str]) -> int 
         level: The level; with a file tree of its own, folders above the mounts do not matter.
         program: What is started.
         folder: The program's folder.
-        shown: Paths that it must be able to read.
+        shown: Folders that it must be able to read, with what is in them.
     """
     if os.geteuid() != 0 or not all(_capable(c) for c in (_CHOWN, _SETGID, _SETUID)):
         return None
+    if not all(_open_below(p) for p in shown):
+        return None
     if level.own_view:
-        if not privileged() or not all(_open_to_all(Path(p)) for p in shown):
+        if not privileged() or not all(map(_open_to_all, map(Path, _PREFIXES))):
             return None
     else:
         ways = [Path(program).resolve(), *(Path(p).resolve() for p in shown)]
@@ -77,6 +84,23 @@ def _capable(number: int) -> bool:
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> number & 1)
     return False
+
+
+@functools.cache
+def _open_below(folder: str) -> bool:
+    """Whether anybody may read what lies there; of a large folder the first files are told."""
+    if not _open_to_all(Path(folder)):
+        return False
+    seen = 0
+    for root, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            seen += 1
+            path = Path(root, name)
+            if path.exists() and not path.is_symlink() and not _open_to_all(path):
+                return False
+        if seen > _MOST_LOOKED_AT:
+            break
+    return True
 
 
 def _open_to_all(path: Path, mode: int = stat.S_IROTH) -> bool:

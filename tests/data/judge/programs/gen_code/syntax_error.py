@@ -1,0 +1,2 @@
+def load_pipe(:
+    return None
