@@ -18,7 +18,11 @@ from accel_opt.core.errors import CorruptFileError, InputError
 
 DIFFICULTIES = ("easy", "medium", "hard")
 _NESTED = "evaluation_results"
-_ERRORS = ("evaluation_error", "missing_required_information", "out_of_memory")
+# Verdicts on a program; every other reason is an error that kept it from being evaluated.
+_VERDICTS = (
+    "config_mismatch", "speedup_target_not_met", "quality_threshold_exceeded", "timeout",
+    "tampering", "unverified", "output_invalid",
+)  # fmt: skip
 _IMAGES = re.compile(r"(baseline|accelerated)-(\w{1,20})\.(png|jpg|jpeg|webp)")
 
 
@@ -41,6 +45,7 @@ class Judged:
         error: What went wrong, in words.
         details: What else was measured, as it stands in the file.
         images: Pairs of files (baseline, accelerated) where there are such.
+        sandbox: Level at which it ran; empty where the file does not say.
     """
 
     prompt_id: str
@@ -57,6 +62,7 @@ class Judged:
     error: str = ""
     details: dict[str, Any] = field(default_factory=dict)
     images: tuple[tuple[Path, Path], ...] = ()
+    sandbox: str = ""
 
 
 def read_results(path: Path) -> list[Judged]:
@@ -109,7 +115,13 @@ def _judged(item: dict[str, Any], place: int, path: Path) -> Judged:
         error=_text(found.get("error")),
         details=details if isinstance(details, dict) else {},
         images=_pairs(path.parent / "images", prompt_id),
+        sandbox=_sandbox(item.get("provenance")),
     )
+
+
+def _sandbox(about: Any) -> str:
+    found = about.get("sandbox") if isinstance(about, dict) else None
+    return _text(found.get("level")) if isinstance(found, dict) else ""
 
 
 def _pairs(folder: Path, prompt_id: str) -> tuple[tuple[Path, Path], ...]:
@@ -144,15 +156,18 @@ def report_document(results: Sequence[Judged]) -> dict[str, Any]:
             "quality_fail_count": _count(results, "quality_threshold_exceeded"),
             "error_count": sum(is_error(one) for one in results),
             "timeout_count": _count(results, "timeout"),
+            "tampering_count": _count(results, "tampering"),
+            "unverified_count": _count(results, "unverified"),
+            "output_invalid_count": _count(results, "output_invalid"),
         },
+        "sandbox": sorted({one.sandbox for one in results if one.sandbox}),
         "task_details": [_detail(one) for one in results],
     }
 
 
 def is_error(one: Judged) -> bool:
     """Whether a program could not be evaluated, for whatever reason but a timeout."""
-    known = ("config_mismatch", "speedup_target_not_met", "quality_threshold_exceeded", "timeout")
-    return one.reason in _ERRORS or (not one.passed and one.reason not in known)
+    return not one.passed and one.reason not in _VERDICTS
 
 
 def _level(name: str, results: Sequence[Judged]) -> dict[str, Any]:

@@ -21,6 +21,9 @@ REASONS = {
     "evaluation_error": "could not be evaluated",
     "timeout": "took too long",
     "out_of_memory": "out of memory",
+    "tampering": "images or times that are not its config's",
+    "unverified": "cannot be repeated in our own code",
+    "output_invalid": "images that are none",
 }
 
 

@@ -49,6 +49,9 @@ RESULTS = [
     result("200", "medium", reason="timeout"),
     result("201", "easy", reason="missing_required_information"),
     result("202", "easy", reason="out_of_memory"),
+    result("203", "easy", reason="tampering") | {"provenance": {"sandbox": {"level": "bwrap"}}},
+    result("204", "easy", reason="unverified"),
+    result("205", "medium", reason="output_invalid"),
 ]
 
 
@@ -62,13 +65,13 @@ def file(tmp_path):
 def test_report_json_is_what_the_specification_says(file):
     document = report_document(read_results(file))
     assert document["summary"] == {
-        "total_tasks": 11,
+        "total_tasks": 14,
         "total_passed": 3,
-        "overall_pass_rate": pytest.approx(3 / 11),
+        "overall_pass_rate": pytest.approx(3 / 14),
     }
     assert document["by_difficulty"] == {
-        "easy": {"total": 4, "passed": 1, "pass_rate": 0.25},
-        "medium": {"total": 3, "passed": 0, "pass_rate": 0.0},
+        "easy": {"total": 6, "passed": 1, "pass_rate": pytest.approx(1 / 6)},
+        "medium": {"total": 4, "passed": 0, "pass_rate": 0.0},
         "hard": {
             "total": 4,
             "passed": 2,
@@ -82,9 +85,13 @@ def test_report_json_is_what_the_specification_says(file):
         "quality_fail_count": 1,
         "error_count": 3,
         "timeout_count": 1,
+        "tampering_count": 1,
+        "unverified_count": 1,
+        "output_invalid_count": 1,
     }
+    assert document["sandbox"] == ["bwrap"]
     details = document["task_details"]
-    assert [task["prompt_id"] for task in details] == [str(i) for i in range(192, 203)]
+    assert [task["prompt_id"] for task in details] == [str(i) for i in range(192, 206)]
     assert details[7]["error"] == "ImportError: tgate"
     json.dumps(document, allow_nan=False)
 
@@ -127,12 +134,12 @@ def test_the_page(file):
     assert [len(one.images) for one in results][:2] == [1, 0]
     page = judged_html(results, file.name)
     checked(page)
-    assert "3 of 11 programs pass (27 %)" in page
+    assert "3 of 14 programs pass (21 %)" in page
     assert "70 % of the target on average" in page
     assert "ImportError: tgate" in page
     assert page.count("data:image/jpeg") == 2
     text = judged_markdown(results, file.name)
-    assert "| easy | 1 | 4 | 25 % |" in text
+    assert "| easy | 1 | 6 | 17 % |" in text
 
 
 def test_what_comes_from_the_file_is_text_and_leads_nowhere(file):
