@@ -61,6 +61,10 @@ def search(
     batch_size: Annotated[
         int | None, typer.Option("--batch-size", "--batch_size", help="Prompts per call.")
     ] = None,
+    halve_batch: Annotated[
+        bool | None,
+        typer.Option("--halve-batch", help="Halve the batch of what runs out of memory."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of search and images.")] = None,
     trials: Annotated[int | None, typer.Option(help="Evaluations in the study, in total.")] = None,
     timeout: Annotated[

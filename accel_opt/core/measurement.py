@@ -50,6 +50,7 @@ class BatchMeasurement:
         baseline_peak_memory_mib: The same of the baseline's calls, when known.
         artifacts: Paths of files worth keeping with the trial (sample images), by name.
         unchanged: True when the output equals the baseline's bit for bit.
+        note: What a person should know of how it was measured; "" when nothing.
     """
 
     seconds: tuple[float, ...]
@@ -60,6 +61,7 @@ class BatchMeasurement:
     artifacts: dict[str, str] = field(default_factory=dict)
     unchanged: bool = False
     baseline_peak_memory_mib: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)

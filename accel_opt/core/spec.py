@@ -47,6 +47,7 @@ class StudySpec(BaseModel):
         prompts_from: "embedded", "coco", a text or JSONL file, or a dataset id; None chooses.
         scorer: CLIP checkpoint (hub id or folder) behind the score; None takes the default one.
         batch_size: Prompts per pipeline call; None takes the model's own default.
+        halve_batch: Generate a setting that runs out of memory in halves of the batch.
         trials: Evaluations in the study in total; None leaves the end to the other rules.
         timeout: Seconds of search, confirmation not counted.
         workers: Processes that search together.
@@ -74,6 +75,7 @@ class StudySpec(BaseModel):
     prompts_from: str | None = None
     scorer: str | None = None
     batch_size: Annotated[int, Field(ge=1)] | None = None
+    halve_batch: bool = False
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 42
     trials: Annotated[int, Field(ge=1)] | None = None
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None

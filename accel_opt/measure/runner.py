@@ -17,6 +17,7 @@ from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError, OutOfMemoryError
 from accel_opt.core.measurement import Batch, BatchMeasurement
+from accel_opt.measure.duplicates import EarlierPictures
 from accel_opt.measure.gallery import Gallery
 from accel_opt.measure.images import Images, check, to_uint8
 from accel_opt.measure.timing import synchronize, timed
@@ -70,6 +71,8 @@ class PipelineEvaluator:
         metrics: Metrics by name.
         options: How the pipeline is called.
         samples: Folder for a few images of every setting; None keeps none.
+        halve_batch: Whether a setting that runs out of memory is generated in halves of the
+            batch, then in quarters and so on, instead of failing.
     """
 
     def __init__(
@@ -79,12 +82,16 @@ class PipelineEvaluator:
         metrics: dict[str, Metric],
         options: CallOptions,
         samples: Path | None = None,
+        *,
+        halve_batch: bool = False,
     ) -> None:
         self._pipe = pipe
         self._prompts = prompts
         self._metrics = metrics
         self._options = options
         self._gallery = Gallery(samples)
+        self._halve_batch = halve_batch
+        self._earlier = EarlierPictures()
         self._references: dict[tuple[str, tuple[int, ...], int], _Reference] = {}
         self._device = str(getattr(pipe, "_execution_device", pipe.device))
 
@@ -124,21 +131,29 @@ class PipelineEvaluator:
     def _guarded(
         self, batch: Batch, name: str, accelerated: Callable[[], AbstractContextManager[Any]]
     ) -> BatchMeasurement:
-        failure: str | None = None
-        try:
-            return self._measure(batch, name, accelerated)
-        except EvaluationError:
-            raise
-        except Exception as error:
-            if not _is_out_of_memory(error):
+        size, parts, failure = len(batch.item_ids), 1, ""
+        while True:
+            try:
+                return self._measure(batch, name, accelerated, parts)
+            except EvaluationError:
                 raise
-            failure = str(error).splitlines()[0]
-        # The except block is left first: its traceback would keep the tensors alive.
-        _free(self._device)
-        raise OutOfMemoryError(f"out of memory at batch size {len(batch.item_ids)}: {failure}")
+            except Exception as error:
+                if not _is_out_of_memory(error):
+                    raise
+                failure = str(error).splitlines()[0]
+            # The except block is left first: its traceback would keep the tensors alive.
+            _free(self._device)
+            if not self._halve_batch or 2 * parts > size:
+                at = f"batch size {-(-size // parts)}"
+                raise OutOfMemoryError(f"out of memory at {at}: {failure}")
+            parts *= 2
 
     def _measure(
-        self, batch: Batch, name: str, accelerated: Callable[[], AbstractContextManager[Any]]
+        self,
+        batch: Batch,
+        name: str,
+        accelerated: Callable[[], AbstractContextManager[Any]],
+        parts: int,
     ) -> BatchMeasurement:
         prompts = self._texts(batch)
         # A baseline that must be generated for its scores is a complete call, and timed as one.
@@ -147,13 +162,15 @@ class PipelineEvaluator:
         base = [self._baseline_s(batch, prompts)] if base_first else []
         _reset_peak(self._device)
         with accelerated() as fast:
-            seconds, raw = self._generate(fast, prompts, batch.seed)
+            call = fast if parts == 1 else _in_parts(fast, parts)
+            seconds, raw = self._generate(call, prompts, batch.seed)
         peak = _peak_mib(self._device)
         if timing and not base_first:
             base = [self._baseline_s(batch, prompts)]
         reference = self._references[self._key(batch)]
         images = to_uint8(raw)
         check(images, prompts, reference.images)
+        self._earlier.check(name, batch, images, prompts, reference.images)
         scores = {
             metric_name: metric.score(images, prompts, reference.images)
             for metric_name, metric in self._metrics.items()
@@ -172,6 +189,7 @@ class PipelineEvaluator:
                 self._losses(scores, reference.scores),
             ),
             unchanged=bool((images == reference.images).all()),
+            note=f"batch of {len(prompts)} out of memory, in {parts} parts" if parts > 1 else "",
         )
 
     def baseline(self, batch: Batch) -> tuple[Images, dict[str, tuple[float, ...]]]:
@@ -216,6 +234,29 @@ class PipelineEvaluator:
             sign = 1 if metric.higher_is_better else -1
             return [sign * (b - f) for b, f in zip(base[name], scores[name], strict=True)]
         return []
+
+
+@dataclass(frozen=True)
+class _Generated:
+    images: Any
+
+
+def _in_parts(call: Callable[..., Any], parts: int) -> Callable[..., _Generated]:
+    """The call made for some prompts after the other; the generator goes on between them."""
+
+    def generate(**arguments: Any) -> _Generated:
+        import numpy as np
+
+        prompts = arguments["prompt"]
+        size = -(-len(prompts) // parts)
+        made = []
+        for start in range(0, len(prompts), size):
+            part = slice(start, start + size)
+            cut = {n: v[part] if isinstance(v, list) else v for n, v in arguments.items()}
+            made.append(call(**cut).images)
+        return _Generated(np.concatenate(made))
+
+    return generate
 
 
 def _is_out_of_memory(error: Exception) -> bool:

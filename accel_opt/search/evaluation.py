@@ -93,6 +93,10 @@ class Samples:
             raise EvaluationError("the evaluator reports no peak memory to optimise")
         return mean([math.log(base / fast) for base, fast in pairs if base and fast])
 
+    def notes(self) -> list[str]:
+        """What the evaluator said of how it measured, each once."""
+        return list(dict.fromkeys(found.note for found in self.batches if found.note))
+
     def latencies(self) -> tuple[float, float]:
         """Seconds per item of the setting and of the baseline beside it."""
         fast = seconds_per_item([b.seconds for b in self.batches], self.counts)
@@ -202,7 +206,7 @@ def _estimate(
         key=setting.key,
         outcome="full",
         point=setting.point,
-        reason=f"all {plan.n_items} items measured",
+        reason="; ".join([f"all {plan.n_items} items measured", *samples.notes()]),
         gain=gain,
         speed=speed,
         losses=samples.losses(),

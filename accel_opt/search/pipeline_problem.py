@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ class PipelineProblem:
         for name in ("clip", *sorted(self.spec.max_loss)):
             kind: Any = get_metric(name)
             if name != "clip":
-                made[name] = kind()
+                takes_device = "device" in signature(kind).parameters
+                made[name] = kind(device=device) if takes_device else kind()
                 continue
             own = str(shapes.clip_folder()) if self.model.kind == "embedded" else None
             checkpoint = self.spec.scorer or own
@@ -103,7 +105,14 @@ class PipelineProblem:
             self.spec.resolution,
         )
         samples = Path(self.spec.out or ".") / "samples"
-        return PipelineEvaluator(self.pipe, self.prompts, self.metrics, options, samples)
+        return PipelineEvaluator(
+            self.pipe,
+            self.prompts,
+            self.metrics,
+            options,
+            samples,
+            halve_batch=self.spec.halve_batch,
+        )
 
     @property
     def evaluate(self) -> Evaluate | str:

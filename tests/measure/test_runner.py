@@ -124,3 +124,53 @@ def test_out_of_memory_names_the_batch(evaluator, pipe, monkeypatch):
     monkeypatch.undo()
     again = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, CallOptions(6, 5.0))
     assert np.array_equal(again.baseline(batch())[0], before)
+
+
+class Small:
+    """A device on which no more than `fits` pictures can be made at once."""
+
+    def __init__(self, pipe, fits):
+        self.pipe, self.fits, self.sizes = pipe, fits, []
+
+    def __call__(self, **arguments):
+        size = len(arguments["prompt"])
+        self.sizes.append(size)
+        if size > self.fits:
+            raise torch.OutOfMemoryError("out of memory. Tried to allocate 20 GiB")
+        return self.pipe(**arguments)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_a_batch_is_halved_only_when_told(pipe):
+    four = batch(ids=(0, 1, 2, 3))
+    options = CallOptions(6, 5.0, negative_prompt="dull")
+    usual = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options)
+    small = Small(pipe, fits=1)
+    with pytest.raises(OutOfMemoryError, match="batch size 4"):
+        usual._guarded(four, "small", lambda: small)
+    assert small.sizes == [4]
+    told = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options, halve_batch=True)
+    small = Small(pipe, fits=1)
+    found = told._guarded(four, "small", lambda: small)
+    assert small.sizes == [4, 2, 1, 1, 1, 1]
+    assert found.note == "batch of 4 out of memory, in 4 parts"
+    # The generator goes on from part to part, so these are the pictures of the whole batch.
+    assert found.scores["clip"] == pytest.approx(found.baseline_scores["clip"], abs=0.05)
+    with pytest.raises(OutOfMemoryError, match="batch size 1"):
+        told._guarded(four, "small", lambda: Small(pipe, fits=0))
+    assert told(SETTING, four).note == ""
+
+
+def test_a_pipeline_that_ignores_its_prompts_is_found_out_one_by_one(evaluator, pipe):
+    class Stuck(Small):
+        def __call__(self, **arguments):
+            return self.pipe(**arguments | {"prompt": ["a cat"] * len(arguments["prompt"])})
+
+    evaluator._guarded(batch(0, (0,)), "stuck", lambda: Stuck(pipe, 9))
+    with pytest.raises(BadImagesError, match="'a cat' and 'a dog' are equal, in two batches"):
+        evaluator._guarded(batch(1, (1,)), "stuck", lambda: Stuck(pipe, 9))
