@@ -99,6 +99,8 @@ def make(folder: Path) -> None:
             dashboard_picture(browser, spec, study, IMAGES / "dashboard.png")
     for page in PAGES:
         write_result(page, final_table(outcome), minutes)
+    if not outcome.result.best.confirmed:
+        print("nothing was confirmed, and the pages say so; run this again for a better picture")
     print(f"{IMAGES} and {len(PAGES)} pages are from a search of {minutes:.1f} minutes")
 
 

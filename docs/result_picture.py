@@ -21,9 +21,9 @@ def result_picture(study, outcome, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    winner = next((v.best for v in study.verdicts if v.confirmed), None)
+    winner = outcome.result.best
     if winner is None:
-        raise SystemExit("this search confirmed no winner; run docs/pictures.py again")
+        raise SystemExit("this search found nothing feasible; run docs/pictures.py again")
     figure = plt.figure(figsize=(9, 6.4), dpi=130, layout="constrained")
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.25, 1))
     plot_trials(upper.subplots(), study, outcome, winner)
@@ -53,7 +53,8 @@ def plot_trials(axes, study, outcome, winner) -> None:
         fmt="*",
         ms=15,
         color="#e0a100",
-        label=f"winner, {speed.value:.2f}x on held-out prompts",
+        label=f"{'winner' if winner.confirmed else 'best found'}, {speed.value:.2f}x "
+        f"{'on held-out prompts' if winner.confirmed else 'in the search, not confirmed'}",
     )
     axes.axhline(100 * limit.limit, color="black", lw=0.8, ls="--")
     losses = [y for points in grouped(study).values() for _, y in points]
@@ -85,7 +86,8 @@ def show_images(figure, study, winner) -> None:
     spec = study.spec
     pipe = accel_opt.load_pipeline(spec.model, scheduler=spec.scheduler)
     prompts = list(load_prompts("embedded", 32, 240).heldout[:SHOWN])
-    rows = [("baseline", None), (f"winner\n{winner.speedup.value:.2f}x", winner.config)]
+    name = "winner" if winner.confirmed else "best found"
+    rows = [("baseline", None), (f"{name}\n{winner.speedup.value:.2f}x", winner.config)]
     harsh = harshest(study)
     if harsh is not None:
         rows.append((f"too harsh\n{math.exp(harsh.speed.value):.2f}x", harsh.config))
