@@ -77,7 +77,9 @@ def test_every_public_name_is_in_the_reference():
 def test_every_page_is_in_the_navigation():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     listed = set(re.findall(r"[\w/-]+\.md", str(nav)))
-    assert listed == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+    # docs/hooks.py adds the guides that are not placed.
+    guides = {f"how-to/{path.name}" for path in (DOCS / "how-to").glob("*.md")}
+    assert listed | guides == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
 
 
 def test_readme_is_short_and_its_links_lead_somewhere():
