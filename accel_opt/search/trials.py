@@ -97,7 +97,27 @@ def finish(
     elif isinstance(storage, optuna.storages.JournalStorage):
         with backend.together():
             one_by_one(storage)
-        # Optuna finds out only now whether somebody else was faster.
-        storage._sync_with_backend()  # noqa: SLF001
+        _read_back(storage, len(attributes) + len(marks) + 1)
+        # The thread that beats may have read it first, and nobody is told then.
+        if storage.get_trial(trial.trial_id).state != state:
+            raise optuna.exceptions.UpdateFinishedTrialError(f"trial {trial.number} is finished")
     else:
         one_by_one(storage)
+
+
+def _read_back(storage: optuna.storages.JournalStorage, n_lines: int) -> None:
+    """Has Optuna read what was written together; it may find that somebody else was faster.
+
+    It says so once for every line, and reads no further: so it is asked that often.
+    """
+    import optuna
+
+    refused: optuna.exceptions.UpdateFinishedTrialError | None = None
+    for _ in range(n_lines + 1):
+        try:
+            storage._sync_with_backend()  # noqa: SLF001
+            break
+        except optuna.exceptions.UpdateFinishedTrialError as error:
+            refused = error
+    if refused is not None:
+        raise refused
