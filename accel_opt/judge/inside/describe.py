@@ -57,6 +57,8 @@ def arguments(pipe: Any, call: Call) -> tuple[dict[str, Any], list[str]]:
     for name, value in call.arguments.items():
         if name in _OURS or name not in usual or _same(value, usual[name].default):
             continue
+        if usual[name].kind is inspect.Parameter.VAR_KEYWORD and not value:
+            continue
         plain = _one_for_all(value) if name.startswith("negative_prompt") else value
         if isinstance(plain, _PLAIN) or (isinstance(plain, list | tuple) and _is_json(plain)):
             found[name] = plain
