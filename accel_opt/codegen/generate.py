@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from accel_opt.accelerators import stack
@@ -64,6 +64,10 @@ def generate_code(
     run = run_of(model, entry.key.scheduler, entry.key.steps, float(chosen.guidance_scale or 0))
     config = _parsed(entry.config)
     lines = CodeLines() if style == "library" else stack.code(config, run)
+    if model.info.pipeline.startswith("PixArt"):
+        # Cleaning changes the texts, and only where two more packages are installed.
+        arguments = {**(lines.call_arguments or {}), "clean_caption": False}
+        lines = replace(lines, call_arguments=arguments)
     by_us = model.embedded or style == "library"
     constants = _constants(entry, chosen, model, by_us=by_us)
     if style == "library":

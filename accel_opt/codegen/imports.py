@@ -39,12 +39,19 @@ def import_lines(lines: Iterable[str], body: str) -> str:
 
 
 def _from(module: str, names: set[tuple[str, str | None]]) -> str:
-    parts = [n + (f" as {a}" if a else "") for n, a in sorted(names, key=lambda p: p[0].lower())]
+    parts = [n + (f" as {a}" if a else "") for n, a in sorted(names, key=_place)]
     line = f"from {module} import {', '.join(parts)}"
     if len(line) <= 88:
         return line
     inner = "".join(f"    {part},\n" for part in parts)
     return f"from {module} import (\n{inner})"
+
+
+def _place(pair: tuple[str, str | None]) -> tuple[int, str]:
+    """Constants, then classes, then the rest."""
+    name = pair[0]
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
+    return kind, name.lower()
 
 
 def _section(module: str) -> int:
