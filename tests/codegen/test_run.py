@@ -65,7 +65,8 @@ def small_pixart(monkeypatch):
 
     @functools.wraps(original)
     def call(self, *args, **kwargs):
-        return original(self, *args, use_resolution_binning=False, clean_caption=False, **kwargs)
+        kwargs |= {"use_resolution_binning": False, "clean_caption": False}
+        return original(self, *args, **kwargs)
 
     monkeypatch.setattr(diffusers.PixArtAlphaPipeline, "__call__", call)
 
