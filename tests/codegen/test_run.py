@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from accel_opt.accelerators import stack
 from accel_opt.codegen import generate_code
@@ -159,18 +162,58 @@ def test_everywhere(kind, scheduler, names, check):
     check(kind, scheduler, names)
 
 
-@pytest.mark.parametrize("style", ["standalone", "library"])
-def test_the_embedded_model(style, make_entry, tmp_path):
-    from accel_opt import load_pipeline, shapes
+@pytest.fixture
+def embedded():
+    from accel_opt import shapes
 
     if not (shapes.pipeline_folder() / "model_index.json").is_file():
         pytest.skip("the embedded model's weights are not there")
-    entry = make_entry("deepcache", model="shapes", steps=4)
-    options = {"device": "cpu", "dtype": "float32", "guidance_scale": 5.0, "batch_size": 2}
-    made = program(
-        generate_code(entry, style, **options, resolution=32, seed=7), tmp_path, f"shapes_{style}"
-    )
-    images = np.stack([np.asarray(i) for i in made.inference(made.load_pipe(), PROMPTS)])
+
+
+OPTIONS = {"device": "cpu", "dtype": "float32", "guidance_scale": 5.0, "batch_size": 2}
+
+
+def check_embedded(style, names, entry, tmp_path):
+    from accel_opt import load_pipeline
+
+    source = generate_code(entry, style, **OPTIONS, resolution=32, seed=7)
+    made = program(source, tmp_path, f"shapes_{style}")
+    fast = made.load_pipe()
+    first = np.stack([np.asarray(i) for i in made.inference(fast, PROMPTS)])
+    second = np.stack([np.asarray(i) for i in made.inference(fast, PROMPTS)])
     pipe = load_pipeline("shapes", scheduler="DDIM", device="cpu", dtype="float32")
-    with stack.applied(pipe, entry.config) as fast:
-        np.testing.assert_array_equal(images, images_of(fast, steps=4))
+    with stack.applied(pipe, entry.config) as call:
+        expected = images_of(call)
+    np.testing.assert_array_equal(first, expected)
+    np.testing.assert_array_equal(second, expected)
+    assert not np.array_equal(images_of(pipe), expected), names
+
+
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("style", ["standalone", "library"])
+def test_the_embedded_model(style, make_entry, tmp_path):
+    entry = make_entry("deepcache", model="shapes", steps=STEPS)
+    check_embedded(style, ("deepcache",), entry, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("embedded")
+@pytest.mark.parametrize("style", ["standalone", "library"])
+@pytest.mark.parametrize("names", SINGLE[1:] + COMBINED, ids="+".join)
+def test_the_embedded_model_with_every_target_set(style, names, make_entry, tmp_path):
+    entry = make_entry(*names, model="shapes", steps=STEPS)
+    check_embedded(style, names, entry, tmp_path)
+
+
+@pytest.mark.usefixtures("embedded")
+def test_a_program_that_is_run_saves_its_images(make_entry, tmp_path):
+    entry = make_entry("deepcache", "tome", model="shapes", steps=6)
+    path = tmp_path / "a program (1).py"
+    path.write_text(generate_code(entry, **OPTIONS), encoding="utf-8")
+    command = [sys.executable, str(path), "a small red ring on a blue background", 'it\'s "two"']
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["images/000.png", "images/001.png"]
+    images = [Image.open(tmp_path / name).convert("RGB") for name in done.stdout.split()]
+    assert [image.size for image in images] == [(64, 64)] * 2
+    assert not np.array_equal(*map(np.asarray, images))
