@@ -36,20 +36,24 @@ def export(
     conditions. A file that cannot be read is left as it is.
     """
     from accel_opt import results
-    from accel_opt.facade.main_job import check_params, entry_of
+    from accel_opt.facade.main_job import check_params, entry_of, meets_target, missed
     from accel_opt.search.read import read_study, storage_of
 
     found = read_study(study, storage or storage_of(study))
     if found.spec is None:
         raise InputError(f"study {study!r} is no search of a pipeline; it has no result key")
     winner = next((v.best for v in found.verdicts if v.confirmed), None)
-    if winner is None and unconfirmed and found.ledger.best is not None:
-        winner = found.ledger.show(found.ledger.best)
+    if winner is None and unconfirmed:
+        feasible = [found.ledger.show(record) for record in found.ledger.feasible]
+        reached = (best for best in feasible if meets_target(found.spec, best))
+        winner = next(reached, next(iter(feasible), None))
     if winner is None:
         raise ExportRefusedError(
             f"study {study!r} has no confirmed setting; go on with the search, or export what it "
             "found with --unconfirmed"
         )
+    if not meets_target(found.spec, winner):
+        raise ExportRefusedError(f"study {study!r}: {missed(found.spec, winner)}; search on")
     check_params(out, move_aside=move_aside)
     report = results.merge(out, [entry_of(found.spec, winner, found.conditions)], force=force)
     if as_json:

@@ -90,7 +90,9 @@ def run(
     references = measure_references(problem, on_event) if _wants_references(problem) else []
     comparisons = compare(winner, references, problem.spec.max_score_loss) if winner else []
     conclude(result, problem.plan().limits, references, comparisons)
-    if winner is not None and (winner.confirmed or not problem.spec.confirm):
+    if winner is not None and not meets_target(problem.spec, winner):
+        on_event(Notice(f"not exported: {missed(problem.spec, winner)}"))
+    elif winner is not None and (winner.confirmed or not problem.spec.confirm):
         entry = entry_of(problem.spec, winner, problem.conditions)
         try:
             keys = tuple(results.merge(params_file, [entry]).written)
@@ -177,6 +179,26 @@ def entry_of(spec: StudySpec, winner: Best, conditions: dict[str, Any]) -> resul
         speedup=spec.speedup,
         latency_s=spec.latency,
         conditions=conditions,
+    )
+
+
+def meets_target(spec: StudySpec, best: Best) -> bool:
+    """Whether a setting is as fast as a spec requires; true in upper-bound mode."""
+    if spec.latency is not None:
+        return best.latency_s <= spec.latency
+    return spec.speedup is None or best.speedup.value >= spec.speedup
+
+
+def missed(spec: StudySpec, best: Best) -> str:
+    """A sentence for a setting that does not meet its target."""
+    if spec.latency is not None:
+        return (
+            f"the fastest feasible setting takes {best.latency_s:.3g} s per prompt, "
+            f"{spec.latency:g} s are required"
+        )
+    return (
+        f"the fastest feasible setting reaches {best.speedup.value:.3g}x, "
+        f"{spec.speedup:g}x is required"
     )
 
 

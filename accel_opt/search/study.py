@@ -27,7 +27,7 @@ from accel_opt.search.notebook import result_table_html
 from accel_opt.search.pareto import front
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
-from accel_opt.search.session import Session
+from accel_opt.search.session import Session, target_reached
 from accel_opt.search.sharing import Sharing
 from accel_opt.search.space import Space
 from accel_opt.search.storage import check_shareable, is_shared, open_storage, refused
@@ -198,7 +198,7 @@ def _started(session: Session, storage: str | None) -> SearchStarted:
 
 def _result(session: Session, ending: Ending) -> SearchResult:
     ledger = session.ledger
-    best = ledger.best
+    best = target_reached(ledger, session.plan) or ledger.best
     found = ledger.show(best) if best else None
     return SearchResult(
         best=found,
