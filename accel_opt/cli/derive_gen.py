@@ -27,7 +27,10 @@ def derive_gen(
     entries = tasks.derive_gen(tasks.read_annotations(annotations))
     write_atomically(out, tasks.annotations_text(entries))
     folder = out.parent / "gen_code"
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}; move it away") from None
     if as_json:
         emit_json({"path": out, "entries": len(entries), "folder": folder})
     else:

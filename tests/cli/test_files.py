@@ -89,6 +89,9 @@ def test_generate_annotate_derive_compare(cli, params, tmp_path):
     assert cli("derive-gen", "a/anno_4_category.json", "--out", "a/gen.json")[0] == 0
     assert (tmp_path / "a" / "gen_code").is_dir()
     assert cli("derive-gen", "a/gen.json", "--out", "a/gen.json")[0] == 2
+    (tmp_path / "f").mkdir()
+    (tmp_path / "f" / "gen_code").touch()
+    assert cli("derive-gen", "a/gen.json", "--out", "f/gen.json")[0] == 2
 
     status, found, _ = cli("compare", "a/anno_4_category.json", "a/gen.json", "--json", parse=True)
     assert (status, found["percentage"]) == (0, 100.0)
