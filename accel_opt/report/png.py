@@ -21,6 +21,15 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "baseline": {"marker": "D", "color": "#64748b", "ms": 5},
     "winner": {"marker": "*", "color": "#d97706", "ms": 18, "mec": "white"},
 }
+_NAMES = {
+    "winner": "best",
+    "front": "front",
+    "feasible": "feasible",
+    "preset": "published",
+    "infeasible": "loses too much",
+    "stopped": "stopped early, estimate",
+    "baseline": "needs no search",
+}
 
 
 def study_png(report: StudyReport) -> bytes:
@@ -45,6 +54,7 @@ def study_png(report: StudyReport) -> bytes:
     axes.set(xlim=plot.x, ylim=[scale * y for y in plot.y], xlabel="speedup", ylabel=plot.label)
     axes.grid(color="#94a3b8", alpha=0.25, lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
+    _names(axes, plot)
     axes.set_title(verdict(report), fontsize=9, loc="left", wrap=True)
     file = io.BytesIO()
     figure.savefig(file, format="png", metadata={"Software": "accel_opt"})
@@ -61,10 +71,26 @@ def _curves(axes: Any, plot: Plot, scale: float) -> None:
             color="#64748b",
             lw=1,
             ls=":",
-            label=series,
         )
+        last = max(points)
+        if scale * last[1] <= scale * plot.y[1]:
+            place = {"xytext": (-6, 6), "textcoords": "offset points", "ha": "right"}
+            axes.annotate(series, (last[0], scale * last[1]), color="#64748b", fontsize=8, **place)
     front = sorted((m.x, m.y) for m in plot.marks if m.kind == "front")
     axes.plot([x for x, _ in front], [scale * y for _, y in front], color="#0f766e", lw=1)
+
+
+def _names(axes: Any, plot: Plot) -> None:
+    """What the marks mean, of those that there are."""
+    from matplotlib.lines import Line2D
+
+    there = {mark.kind for mark in plot.marks}
+    handles = [
+        Line2D([], [], ls="none", label=name, **(_LOOKS[kind] | {"ms": min(_LOOKS[kind]["ms"], 9)}))
+        for kind, name in _NAMES.items()
+        if kind in there
+    ]
+    axes.legend(handles=handles, fontsize=8, framealpha=0.8, loc="best")
 
 
 def _mark(axes: Any, mark: Mark, plot: Plot, scale: float) -> None:
