@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.workers import postgres
@@ -32,3 +34,8 @@ def storage(request, tmp_path):
 @pytest.fixture
 def journal(tmp_path):
     return f"journal:///{tmp_path / 'study.log'}"
+
+
+@pytest.fixture
+def root():
+    return Path(__file__).parents[2]
