@@ -1,4 +1,4 @@
-"""`accel-opt grid`: many searches, one after the other."""
+"""`accel-opt grid`: many searches, one after the other or several at once."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def grid(
     device: Annotated[str | None, typer.Option(help="As of search.")] = None,
     dtype: Annotated[str | None, typer.Option(help="As of search.")] = None,
     require_all: Annotated[bool | None, typer.Option("--require-all", help="As of search.")] = None,
+    workers: Annotated[int, typer.Option(help="Searches at once, one a GPU.", min=1)] = 1,
+    engine: Annotated[
+        str, typer.Option(help="Who places them: local, or ray across a cluster.")
+    ] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster; auto finds the one that runs.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="A search_params.json into which every result is merged.")
     ] = None,
@@ -52,6 +59,7 @@ def grid(
     from accel_opt.cli.main import Answer
     from accel_opt.cli.progress import Progress
     from accel_opt.facade import grid as grids
+    from accel_opt.facade.spread import Spread
 
     options: dict[str, Any] = {
         "prompts": prompts,
@@ -86,7 +94,8 @@ def grid(
         _list(cells, as_json=as_json)
         return
     with Progress(quiet=quiet) as progress:
-        found = grids.run_grid(cells, progress, progress.cell, out)
+        how = Spread(workers, engine, ray_address)
+        found = grids.run_grid(cells, progress, progress.cell, out, how)
     rows = [_row(result) for result in found]
     skipped = sum(cell.done for cell in cells)
     if as_json:
@@ -97,7 +106,7 @@ def grid(
             ["study", "speedup", "score loss", "setting or reason"],
             [[str(value) for value in row.values()] for row in rows],
         )
-    if any(result.outcome is None or not result.outcome.answered for result in found):
+    if any(not result.answer.answered for result in found):
         raise Answer
 
 
@@ -112,15 +121,15 @@ def _list(cells: list[Any], *, as_json: bool) -> None:
 
 
 def _row(result: Any) -> dict[str, Any]:
-    best = result.outcome.winner if result.outcome else None
+    best = result.answer.winner
     if best is None:
-        why = result.error or result.outcome.result.why_ended
+        why = result.error or result.answer.why
         return {"study": result.cell.name, "speedup": "", "score loss": "", "setting": why}
     return {
         "study": result.cell.name,
         "speedup": round(best.speedup.value, 3),
         "score loss": round(best.score_loss.value, 4),
-        "setting": f"{best.config}{'' if result.outcome.answered else ' (not confirmed)'}",
+        "setting": f"{best.config}{'' if result.answer.answered else ' (not confirmed)'}",
     }
 
 

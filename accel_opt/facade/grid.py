@@ -1,4 +1,4 @@
-"""Many searches, one after the other; what has a result already is skipped."""
+"""Many searches, one after the other or at once; what has a result already is skipped."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from accel_opt import results
-from accel_opt.core.errors import AccelOptError, InputError
+from accel_opt.core.errors import InputError
 from accel_opt.core.events import OnEvent, ignore
 from accel_opt.core.spec import StudySpec, make_spec, read_toml
-from accel_opt.facade.main_job import Outcome, run
+from accel_opt.facade.cell import Answer
+from accel_opt.facade.cell import answer as run_one
+from accel_opt.facade.spread import Spread, spread
 from accel_opt.search.defaults import resolved
 
 
@@ -35,11 +37,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What became of a cell: an outcome, or why there is none."""
+    """What became of a cell."""
 
     cell: Cell
-    outcome: Outcome | None
-    error: str = ""
+    answer: Answer
+
+    @property
+    def error(self) -> str:
+        """Why there is no answer; empty when there is."""
+        return self.answer.error
 
 
 def from_files(paths: Iterable[Path], options: dict[str, Any]) -> Iterator[StudySpec]:
@@ -92,29 +98,47 @@ def run_grid(
     on_event: OnEvent = ignore,
     on_cell: Callable[[Cell, int, int], None] | None = None,
     collect: Path | None = None,
+    how: Spread | None = None,
 ) -> list[CellResult]:
     """Runs the cells that are not done; one that fails does not end the others.
 
     Args:
         cells: What `plan` made.
-        on_event: Told of every step of every search.
+        on_event: Told of every step of every search that runs in this process.
         on_cell: Told before each cell: the cell, its place from 1, how many there are.
         collect: A search_params.json into which every result is merged as well.
+        how: How many run at once, and who places them; None runs one after the other here.
+
+    Raises:
+        InputError: There are too few devices for so many at once.
     """
     todo = [cell for cell in cells if not cell.done]
-    found = []
-    for place, cell in enumerate(todo, 1):
+    found: dict[int, CellResult] = {}
+
+    def began(number: int) -> None:
         if on_cell is not None:
-            on_cell(cell, place, len(todo))
-        try:
-            outcome = run(cell.spec, on_event)
-        except AccelOptError as error:
-            found.append(CellResult(cell, None, str(error)))
-            continue
-        found.append(CellResult(cell, outcome))
-        if collect is not None and outcome.params is not None:
-            merge_into(collect, outcome.params)
-    return found
+            on_cell(todo[number], number + 1, len(todo))
+
+    for number, answer in _answers(todo, on_event, began, how or Spread()):
+        found[number] = CellResult(todo[number], answer)
+        if collect is not None and answer.params is not None:
+            merge_into(collect, answer.params)
+    return [found[number] for number in sorted(found)]
+
+
+def _answers(
+    todo: list[Cell], on_event: OnEvent, began: Callable[[int], None], how: Spread
+) -> Iterator[tuple[int, Answer]]:
+    if not how.alone:
+        # Elsewhere the current folder may be another.
+        specs = [
+            cell.spec.model_copy(update={"out": cell.params.parent.resolve()}) for cell in todo
+        ]
+        yield from spread(specs, how, began)
+        return
+    for number, cell in enumerate(todo):
+        began(number)
+        yield number, run_one(cell.spec, on_event)
 
 
 def merge_into(collect: Path, params: Path) -> None:

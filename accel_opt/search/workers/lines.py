@@ -42,7 +42,7 @@ def read(line: str) -> Event | Ending | str | None:
         kind = _KINDS[data.pop("event")]
         for name in ("config", "best"):
             if data.get(name) is not None:
-                data[name] = Config(data[name]) if name == "config" else _best(data[name])
+                data[name] = Config(data[name]) if name == "config" else unpack_best(data[name])
         return kind(**data)
     except (ValueError, KeyError, TypeError):
         # Half a line of a worker that was killed.
@@ -53,11 +53,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Config):
         return value.to_dict()
     if isinstance(value, Best):
-        return asdict(value) | {"config": value.config.to_dict()}
+        return pack_best(value)
     return value
 
 
-def _best(data: dict[str, Any]) -> Best:
+def pack_best(best: Best) -> dict[str, Any]:
+    """A setting as plain values."""
+    return asdict(best) | {"config": best.config.to_dict()}
+
+
+def unpack_best(data: dict[str, Any]) -> Best:
+    """The setting that `pack_best` took apart."""
     for name in ("speedup", "score_loss", "found_speedup", "found_score_loss"):
         data[name] = Interval(**data[name]) if data[name] is not None else None
     data["losses"] = {name: Interval(**interval) for name, interval in data["losses"].items()}
