@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
+import shutil
 import subprocess
 import sys
 
@@ -83,7 +85,7 @@ def program(source, tmp_path, name):
     return module
 
 
-def images_of(call, batch_size=2, steps=STEPS):
+def images_of(call, batch_size=2, steps=STEPS, size=32):
     import torch
 
     found = []
@@ -93,8 +95,8 @@ def images_of(call, batch_size=2, steps=STEPS):
             num_inference_steps=steps,
             guidance_scale=5.0,
             generator=torch.Generator("cpu").manual_seed(7),
-            height=32,
-            width=32,
+            height=size,
+            width=size,
         ).images
     return np.stack([np.asarray(image) for image in found])
 
@@ -116,7 +118,7 @@ def check(folders, make_entry, tmp_path):
     return check
 
 
-def compare(folder, pipeline, scheduler, make_entry, names, tmp_path):  # noqa: PLR0917
+def compare(folder, pipeline, scheduler, make_entry, names, tmp_path, size=32):  # noqa: PLR0917
     entry = make_entry(
         *names,
         model=str(folder),
@@ -128,7 +130,7 @@ def compare(folder, pipeline, scheduler, make_entry, names, tmp_path):  # noqa: 
         entry,
         device="cpu",
         dtype="float32",
-        resolution=32,
+        resolution=size,
         guidance_scale=5.0,
         batch_size=2,
         seed=7,
@@ -139,9 +141,9 @@ def compare(folder, pipeline, scheduler, make_entry, names, tmp_path):  # noqa: 
     second = np.stack([np.asarray(image) for image in made.inference(pipe, PROMPTS)])
 
     ours = plain_pipeline(folder, scheduler)
-    plain = images_of(ours)
+    plain = images_of(ours, size=size)
     with stack.applied(ours, entry.config) as fast:
-        expected = images_of(fast)
+        expected = images_of(fast, size=size)
     assert not np.array_equal(plain, expected)
     np.testing.assert_array_equal(first, expected)
     np.testing.assert_array_equal(second, expected)
@@ -160,6 +162,17 @@ def test_the_program_gives_the_images_of_apply(kind, scheduler, names, check):
 @pytest.mark.parametrize(("kind", "scheduler", "names"), EVERYWHERE, ids=case_id)
 def test_everywhere(kind, scheduler, names, check):
     check(kind, scheduler, names)
+
+
+@pytest.mark.slow
+def test_pixart_by_the_package_tgate(folders, make_entry, tmp_path):
+    folder = tmp_path / "pixart"
+    shutil.copytree(folders["pixart-alpha"], folder)
+    config = folder / "transformer" / "config.json"
+    values = json.loads(config.read_text())
+    config.write_text(json.dumps(values | {"sample_size": 32}))  # the smallest with a table
+    names, kind = ("tgate",), PIPELINES["pixart-alpha"]
+    compare(folder, kind, "DDIMScheduler", make_entry, names, tmp_path, size=256)
 
 
 @pytest.fixture
