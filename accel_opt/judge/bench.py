@@ -99,7 +99,8 @@ class Bench:
                 partner.process.kill()
 
     def _started(self, model: str, dtype: str) -> Partner:
-        partner = Partner("trusted", policy_for(self.conditions, self.device, _FOREVER_S))
+        policy = policy_for(self.conditions, self.device, _FOREVER_S)
+        partner = Partner("trusted", policy, answer_s=self.conditions.timeout_s)
         partner.__enter__()
         try:
             partner.ask("load", model=model, device=inner_device(self.device), dtype=dtype)

@@ -41,12 +41,17 @@ class Partner:
 
     Args:
         role: "guest" runs a program that nobody vouches for, "trusted" our own code.
-        policy: What it may do and see; its wall-clock limit bounds every answer.
+        policy: What it may do and see.
         source: The program of a guest.
+        answer_s: Seconds for one answer; the policy's wall-clock limit by default.
     """
 
     def __init__(
-        self, role: Literal["guest", "trusted"], policy: Policy, source: bytes = b""
+        self,
+        role: Literal["guest", "trusted"],
+        policy: Policy,
+        source: bytes = b"",
+        answer_s: float | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="judged-", ignore_cleanup_errors=True)
         self.path = Path(self._folder.name).resolve()
@@ -54,7 +59,7 @@ class Partner:
             (self.path / "program.py").write_bytes(source)
         command = [sys.executable, "-P", "-m", "accel_opt.judge.inside", role]
         self._trusted = role == "trusted"
-        self._limit_s = policy.limits.wall_s
+        self._limit_s = policy.limits.wall_s if answer_s is None else answer_s
         self.process = SandboxedProcess(command, self.path, policy)
 
     def __enter__(self) -> Self:
@@ -148,7 +153,7 @@ class Partner:
             text = f"it ended with status {result.exit_code} before it had answered. {said}"
             return ProgramError(Reason.EVALUATION_ERROR, text.strip())
         if result.ended is Ended.KILLED:
-            if result.usage.wall_s >= self._limit_s - 1:
+            if self._trusted or result.usage.wall_s >= self._limit_s - 1:
                 return ProgramError(*_ENDED[Ended.WALL_TIME])
             return ProgramError(Reason.EVALUATION_ERROR, "it closed the channel and ran on")
         usual = (Reason.EVALUATION_ERROR, f"its sandbox ended: {result.ended}")

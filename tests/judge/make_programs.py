@@ -17,9 +17,9 @@ from accel_opt.results import Entry, EntryKey
 
 FOLDER = Path(__file__).parents[1] / "data" / "judge" / "programs"
 STEPS, BATCH = 12, 2
-DEEPCACHE = {"deepcache": {"cache_interval": 3, "cache_branch_id": 0}}
+DEEPCACHE = {"deepcache": {"cache_interval": 2, "cache_branch_id": 0}}
 TOME = {"tome": {"ratio": 0.2, "max_downsample": 1}}
-TGATE = {"tgate": {"gate_step": 7, "sp_interval": 2, "fi_interval": 1, "warmup": 1}}
+TGATE = {"tgate": {"gate_step": 8, "sp_interval": 2, "fi_interval": 1, "warmup": 1}}
 SLOW = {"deepcache": {"cache_interval": 2, "cache_branch_id": 3}}
 LOSSY = {"deepcache": {"cache_interval": 12, "cache_branch_id": 0}}
 
@@ -54,7 +54,7 @@ from DeepCache import DeepCacheSDHelper
 
 pipe = load_pipe()
 helper = DeepCacheSDHelper(pipe=pipe)
-helper.set_params(cache_interval=3, cache_branch_id=0)
+helper.set_params(cache_interval=2, cache_branch_id=0)
 helper.enable()
 
 if __name__ == "__main__":

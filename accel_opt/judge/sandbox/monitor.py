@@ -15,6 +15,7 @@ from accel_opt.judge.sandbox.policy import Ended
 _GRACE_S = 1.8
 _START_S = 15.0
 _DRAIN_S = 0.3
+_LONGEST_WAIT_S = 3600.0  # the system's own limit lies at 24 days
 
 
 class Monitor(threading.Thread):
@@ -86,7 +87,7 @@ class Monitor(threading.Thread):
                     return
 
     def _take(self, selector: selectors.BaseSelector, timeout_s: float) -> bool:
-        events = selector.select(timeout_s)
+        events = selector.select(min(timeout_s, _LONGEST_WAIT_S))
         for key, _ in events:
             chunk = os.read(key.fd, 1 << 16)
             if not chunk:

@@ -1,4 +1,4 @@
-"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=3).
+"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=2).
 
 Target: 1.5x; found: 1.5x (within reach)
 Score loss: 1.00 %; allowed: 2 %
@@ -31,7 +31,7 @@ def load_pipe() -> Any:
         dtype=DTYPE,
     )
     helper = DeepCacheSDHelper(pipe=pipe)
-    helper.set_params(cache_interval=3, cache_branch_id=0)
+    helper.set_params(cache_interval=2, cache_branch_id=0)
     helper.enable()
     return pipe
 

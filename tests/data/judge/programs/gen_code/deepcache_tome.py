@@ -1,4 +1,4 @@
-"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=3) +
+"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=2) +
 tome(max_downsample=1, ratio=0.2).
 
 Target: 1.5x; found: 1.5x (within reach)
@@ -416,7 +416,7 @@ def load_pipe() -> Any:
         dtype=DTYPE,
     )
     run = LiveRun(pipe, barriers=[])
-    run.put(DeepCacheHooks, cache_interval=3, cache_branch_id=0)
+    run.put(DeepCacheHooks, cache_interval=2, cache_branch_id=0)
     run.put(ToMeHooks, ratio=0.2, max_downsample=1)
     run.start()
     return pipe

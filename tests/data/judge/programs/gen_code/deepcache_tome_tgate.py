@@ -1,5 +1,5 @@
-"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=3) +
-tgate(fi_interval=1, gate_step=7, sp_interval=2, warmup=1) + tome(max_downsample=1,
+"""shapes, DDIMScheduler, 12 steps: deepcache(cache_branch_id=0, cache_interval=2) +
+tgate(fi_interval=1, gate_step=8, sp_interval=2, warmup=1) + tome(max_downsample=1,
 ratio=0.2).
 
 Target: 1.5x; found: 1.5x (within reach)
@@ -524,10 +524,10 @@ def load_pipe() -> Any:
         device=DEVICE,
         dtype=DTYPE,
     )
-    run = LiveRun(pipe, barriers=[6, 7])
-    run.put(DeepCacheHooks, cache_interval=3, cache_branch_id=0)
+    run = LiveRun(pipe, barriers=[7, 8])
+    run.put(DeepCacheHooks, cache_interval=2, cache_branch_id=0)
     run.put(ToMeHooks, ratio=0.2, max_downsample=1)
-    run.put(TGateHooks, gate_step=7, sp_interval=2, fi_interval=1, warmup=1)
+    run.put(TGateHooks, gate_step=8, sp_interval=2, fi_interval=1, warmup=1)
     run.start()
     return pipe
 

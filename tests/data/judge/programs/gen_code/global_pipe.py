@@ -12,7 +12,7 @@ from DeepCache import DeepCacheSDHelper
 
 pipe = load_pipe()
 helper = DeepCacheSDHelper(pipe=pipe)
-helper.set_params(cache_interval=3, cache_branch_id=0)
+helper.set_params(cache_interval=2, cache_branch_id=0)
 helper.enable()
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""shapes, DDIMScheduler, 12 steps: tgate(fi_interval=1, gate_step=7, sp_interval=2,
+"""shapes, DDIMScheduler, 12 steps: tgate(fi_interval=1, gate_step=8, sp_interval=2,
 warmup=1).
 
 Target: 1.5x; found: 1.5x (within reach)
@@ -50,7 +50,7 @@ def inference(pipe: Any, prompts: list[str]) -> list[Any]:
             num_inference_steps=STEPS,
             guidance_scale=GUIDANCE_SCALE,
             generator=torch.Generator("cpu").manual_seed(SEED),
-            gate_step=7,
+            gate_step=8,
             sp_interval=2,
             fi_interval=1,
             warm_up=1,

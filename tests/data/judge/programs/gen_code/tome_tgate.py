@@ -1,4 +1,4 @@
-"""shapes, DDIMScheduler, 12 steps: tgate(fi_interval=1, gate_step=7, sp_interval=2,
+"""shapes, DDIMScheduler, 12 steps: tgate(fi_interval=1, gate_step=8, sp_interval=2,
 warmup=1) + tome(max_downsample=1, ratio=0.2).
 
 Target: 1.5x; found: 1.5x (within reach)
@@ -450,9 +450,9 @@ def load_pipe() -> Any:
         device=DEVICE,
         dtype=DTYPE,
     )
-    run = LiveRun(pipe, barriers=[6, 7])
+    run = LiveRun(pipe, barriers=[7, 8])
     run.put(ToMeHooks, ratio=0.2, max_downsample=1)
-    run.put(TGateHooks, gate_step=7, sp_interval=2, fi_interval=1, warmup=1)
+    run.put(TGateHooks, gate_step=8, sp_interval=2, fi_interval=1, warmup=1)
     run.start()
     return pipe
 
