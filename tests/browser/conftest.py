@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.report.demo import build
+from tests.workers.conftest import cluster  # noqa: F401 - a fixture
 
 CHROMIUM = os.environ.get("ACCEL_OPT_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 ARGUMENTS = (

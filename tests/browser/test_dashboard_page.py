@@ -83,18 +83,32 @@ def test_the_note_shows(watched, address, study):
     assert watched.page.get_by_text("Go on with the search").count() == 1
 
 
-def test_it_follows_a_search_that_runs(watched, tmp_path):
+@pytest.fixture(params=["sqlite", "journal", "postgresql"])
+def url(request, tmp_path):
+    """A storage of every kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("cluster").url(tmp_path.name.replace("-", "_").lower())
+    kind = {"sqlite": "sqlite:///", "journal": "journal:///"}[request.param]
+    return f"{kind}{tmp_path / 'study.db'}"
+
+
+def test_it_follows_a_search_that_runs(watched, url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     page = watched.page
-    url, before = build(tmp_path, trials=5)
+    _, before = build(tmp_path, trials=5, storage=url)
     storages = Storages(url)
     with server(storages, "127.0.0.1", 0) as served, running(served) as base:
         page.goto(f"{base}{study_path(storages, NAME)}/trials")
         page.get_by_text("5 Trials").wait_for()
-        after = build(tmp_path, trials=12)[1]  # the same study goes on meanwhile
+        after = build(tmp_path, 12, url)[1]  # the same study goes on meanwhile
         page.reload()
         page.get_by_text("12 Trials").wait_for()
         page.goto(base + study_path(storages, NAME))
         page.get_by_text(f"Best Trial (number={after.best.trial})").wait_for()
+        page.goto(f"{base}{study_path(storages, NAME)}/trials?numbers={after.best.trial}")
+        image = page.locator("img[src*='/artifacts/']").first
+        image.wait_for()
+        page.wait_for_function("i => i.complete && i.naturalWidth > 0", arg=image.element_handle())
     assert len(before.trials) == 5
     assert watched.complaints == []
 

@@ -112,9 +112,11 @@ def references() -> list[Reference]:
     ]
 
 
-def build(folder: Path, trials: int = 40, **options) -> tuple[str, SearchResult]:
+def build(
+    folder: Path, trials: int = 40, storage: str | None = None, **options
+) -> tuple[str, SearchResult]:
     """Searches the demo world; returns the storage's URL and the result."""
-    storage = f"sqlite:///{folder / 'study.db'}"
+    storage = storage or f"sqlite:///{folder / 'study.db'}"
     spec = StudySpec(
         model="SD1.5", scheduler="DDIMScheduler", steps=20, study=NAME, storage=storage
     )
