@@ -10,7 +10,7 @@ import sys
 import pytest
 
 # Small, yet with everything: loading, trials, confirmation in a process of its own.
-SMALL = ("--accelerators", "deepcache", "--trials", "3", "--prompts", "8")
+SMALL = ("--accelerators", "deepcache", "--trials", "2")
 LOOSE = ("--max-score-loss", "0.3", "--study", "small")
 
 

@@ -108,7 +108,7 @@ def test_the_accelerator_keeps_the_contract(installed):
 
 @pytest.mark.slow
 def test_the_accelerator_is_searched(installed, tmp_path):
-    arguments = ["--accelerators", "reuse", "--trials", "2", "--prompts", "8", "--no-confirm"]
+    arguments = ["--accelerators", "reuse", "--trials", "2", "--no-confirm"]
     command = ["-m", "accel_opt.cli.main", "search", *arguments]
     done = run(*command, folder=tmp_path, path=installed)
     assert done.returncode in {0, 1}, done.stderr
