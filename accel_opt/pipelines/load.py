@@ -106,6 +106,8 @@ def _from_pretrained(
 ) -> Any:
     found = pipeline_class(index, source)
     arguments: dict[str, Any] = {"dtype": dtype}
+    # Parts that were left out when it was saved (SD3 without T5): diffusers wants to be told so.
+    arguments |= {name: None for name, part in index.items() if part == [None, None]}
     if kind != "embedded":
         arguments["variant"] = options.variant
     if kind == "hub":

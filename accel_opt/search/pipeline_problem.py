@@ -186,7 +186,9 @@ class PipelineProblem:
 
     def _own_resolution(self) -> int:
         denoiser = getattr(self.pipe, "unet", None) or self.pipe.transformer
-        return int(denoiser.config.sample_size * self.pipe.vae_scale_factor)
+        # Flux takes any size, and its pipeline chooses.
+        size = denoiser.config.get("sample_size") or self.pipe.default_sample_size
+        return int(size * self.pipe.vae_scale_factor)
 
     def plan(self) -> SearchPlan:
         """The engine's plan."""

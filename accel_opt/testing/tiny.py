@@ -120,7 +120,7 @@ def _clip_encoder(*, projects: bool = False) -> Any:
     return (CLIPTextModelWithProjection if projects else CLIPTextModel)(config).eval()
 
 
-def _autoencoder() -> Any:
+def _autoencoder(shift: float | None = None) -> Any:
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -129,6 +129,7 @@ def _autoencoder() -> Any:
         up_block_types=("UpDecoderBlock2D",) * 2,
         latent_channels=4,
         norm_num_groups=4,
+        shift_factor=shift,
     ).eval()
 
 
@@ -247,7 +248,7 @@ def _flux(kind: str, scheduler: Any) -> Any:
     )
     return FluxPipeline(
         scheduler=scheduler,
-        vae=_autoencoder(),
+        vae=_autoencoder(shift=0.05),
         text_encoder=_clip_encoder(),
         tokenizer=_clip_tokenizer(),
         text_encoder_2=_t5_encoder(),
@@ -275,7 +276,7 @@ def _stable_diffusion_3(kind: str, scheduler: Any) -> Any:
     )
     return StableDiffusion3Pipeline(
         scheduler=scheduler,
-        vae=_autoencoder(),
+        vae=_autoencoder(shift=0.05),
         text_encoder=_clip_encoder(projects=True),
         tokenizer=_clip_tokenizer(),
         text_encoder_2=_clip_encoder(projects=True),

@@ -1,6 +1,6 @@
 import pytest
 
-from accel_opt.testing import KINDS, tiny_pipeline
+from accel_opt.testing import FLOW_KINDS, FLOW_SCHEDULER, KINDS, tiny_pipeline
 
 
 @pytest.fixture(scope="session")
@@ -9,4 +9,6 @@ def tiny_folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("tiny")
     for kind in KINDS:
         tiny_pipeline(kind).save_pretrained(root / kind)
-    return {kind: root / kind for kind in KINDS}
+    for kind in FLOW_KINDS:
+        tiny_pipeline(kind, FLOW_SCHEDULER).save_pretrained(root / kind)
+    return {kind: root / kind for kind in (*KINDS, *FLOW_KINDS)}

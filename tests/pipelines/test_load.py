@@ -7,24 +7,27 @@ import torch
 from accel_opt.core.errors import InputError, UnknownNameError
 from accel_opt.pipelines import find_model
 from accel_opt.pipelines.load import load_pipeline
-from accel_opt.testing import KINDS, generate, tiny_pipeline
+from accel_opt.testing import FLOW_KINDS, FLOW_SCHEDULER, KINDS, generate, tiny_pipeline
 
 CLASSES = {
     "sd": "StableDiffusionPipeline",
     "sdxl": "StableDiffusionXLPipeline",
     "pixart-alpha": "PixArtAlphaPipeline",
     "pixart-sigma": "PixArtSigmaPipeline",
+    "flux": "FluxPipeline",
+    "sd3": "StableDiffusion3Pipeline",
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, *FLOW_KINDS])
 def test_a_folder_of_each_class_loads_as_it_was_saved(tiny_folders, kind, capfd):
     said = []
     pipe = load_pipeline(str(tiny_folders[kind]), on_notice=said.append)
     assert type(pipe).__name__ == CLASSES[kind]
     assert (str(pipe.device), pipe.dtype) == ("cpu", torch.float32)
     assert said == [f"{tiny_folders[kind]} runs on cpu in float32"]
-    mine, other = generate(pipe, steps=2), generate(tiny_pipeline(kind), steps=2)
+    saved = tiny_pipeline(kind, FLOW_SCHEDULER if kind in FLOW_KINDS else "DDIMScheduler")
+    mine, other = generate(pipe, steps=2), generate(saved, steps=2)
     # Not bit for bit: where weights lie in memory decides in which order kernels add.
     assert torch.allclose(mine, other, atol=1e-4)
     assert getattr(pipe, "safety_checker", None) is None
