@@ -152,6 +152,9 @@ def spec_from_options(given: dict[str, Any], study_file: Path | None = None) -> 
         if new in given and given[new] != value:
             raise InputError(f"--{name} and --{new.replace('_', '-')} say different things")
         given[new] = value
+    if "req_time" in old:
+        # The old scripts' keys had no place for a latency.
+        given["achieved_only"] = True
     if "max_score_loss" in given:
         given["max_score_loss"] = number_of("max_score_loss", given["max_score_loss"])
     if "ranges" in given:

@@ -43,6 +43,7 @@ class StudySpec(BaseModel):
         max_loss: Further limits by metric name.
         speedup: Required speedup (target mode); None searches the upper bound.
         latency: Required seconds per prompt (target mode).
+        achieved_only: Store a required latency's result under its achieved speedup alone.
         prompts: Number of prompts of one evaluation.
         prompts_from: "embedded", "coco", a text or JSONL file, or a dataset id; None chooses.
         scorer: CLIP checkpoint (hub id or folder) behind the score; None takes the default one.
@@ -69,6 +70,7 @@ class StudySpec(BaseModel):
     max_loss: dict[str, float] = Field(default_factory=dict)
     speedup: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     latency: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    achieved_only: bool = False
     frontier: bool = False
     objective: Objective = "speedup"
     prompts: Annotated[int, Field(ge=2)] | None = None

@@ -178,6 +178,7 @@ def entry_of(spec: StudySpec, winner: Best, conditions: dict[str, Any]) -> resul
         max_score_loss=spec.max_score_loss,
         speedup=spec.speedup,
         latency_s=spec.latency,
+        achieved_only=spec.achieved_only,
         conditions=conditions,
     )
 

@@ -57,7 +57,7 @@ class Entry:
 
     @property
     def stands_alone(self) -> bool:
-        """Whether it was searched for a required latency, and so answers no other question."""
+        """Whether it answers no question but its achieved speedup (the old `--req_time`)."""
         return bool(self.provenance and self.provenance.get(REQUIRED_LATENCY) is not None)
 
     @property
@@ -77,6 +77,7 @@ class Entry:
         max_score_loss: float = 0.02,
         speedup: float | None = None,
         latency_s: float | None = None,
+        achieved_only: bool = False,
         conditions: Mapping[str, Any] | None = None,
     ) -> Entry:
         """The entry that a search's winner makes.
@@ -89,15 +90,19 @@ class Entry:
             searched: Accelerators searched together.
             max_score_loss: Allowed score loss of the search.
             speedup: Required speedup; None in upper-bound mode.
-            latency_s: Required seconds per prompt. They have no place in a key: the result is
-                stored under its achieved speedup alone, and its provenance holds them.
+            latency_s: Required seconds per prompt; stored as the speedup that they mean here,
+                the baseline's latency over them.
+            achieved_only: Store a required latency's result under its achieved speedup alone, as
+                the old `--req_time` did; its provenance holds the seconds.
             conditions: See `provenance_of`; None writes no provenance.
         """
         achieved = round(best.speedup.value, 2)
-        wanted = speedup if latency_s is None else achieved
+        wanted, alone = speedup, achieved_only and latency_s is not None
+        if latency_s is not None:
+            wanted = achieved if alone else round(best.baseline_latency_s / latency_s, 2)
         key = EntryKey(model, scheduler, steps, wanted, max_score_loss, tuple(searched))
         provenance = None if conditions is None else provenance_of(best, conditions)
-        if latency_s is not None:
+        if alone:
             provenance = {**(provenance or {}), REQUIRED_LATENCY: latency_s}
         return cls(
             key=key,

@@ -3,7 +3,7 @@
 A result stands under the key of what was asked (the *primary* key), under the same key with the
 achieved speedup, and, when nothing else of its config is faster, under the five-field
 `'upbound_speedup'` key that old readers look up. The last two are *aliases*. A result searched
-for a required latency stands under its achieved speedup alone.
+for the old required time stands under its achieved speedup alone.
 """
 
 from __future__ import annotations

@@ -57,6 +57,7 @@ def make_entry(make_best):
             searched=searched,
             speedup=target,
             latency_s=latency_s,
+            achieved_only=True,
             conditions=conditions,
         )
 

@@ -71,7 +71,7 @@ def test_a_required_speedup_met_exactly_is_one_key(path, make_entry):
     assert set(speedups(path)) == {six(3.0, "deepcache"), FIVE}
 
 
-def test_a_result_of_a_required_latency_stands_under_its_achieved_speedup_alone(path, make_entry):
+def test_the_old_required_time_stands_under_its_achieved_speedup_alone(path, make_entry):
     results.merge(path, [make_entry(3.014, latency_s=1.5)])
     assert set(speedups(path)) == {six(3.01, "deepcache")}
     with pytest.raises(results.MissingEntryError):
