@@ -109,6 +109,7 @@ def search(
     move_aside: Annotated[
         bool, typer.Option("--move-aside", help="Rename a result file that cannot be read.")
     ] = False,
+    achieved_only: Annotated[bool | None, typer.Option("--achieved-only", hidden=True)] = None,
     sampler: Annotated[str | None, typer.Option("--sampler", hidden=True)] = None,
     pipe: Annotated[str | None, typer.Option("--pipe", hidden=True)] = None,
     search_targets: Annotated[str | None, typer.Option("--search_targets", hidden=True)] = None,

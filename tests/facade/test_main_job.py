@@ -80,6 +80,7 @@ def test_the_program_runs_by_itself(job, tmp_path):
         {"model": "SD1.5", "steps": 50, "max_score_loss": 0.05, "require_all": True},
         {"ranges": {"tome": {"ratio": (0.1, 0.7, 0.1)}}, "max_loss": {"ssim": 0.3}},
         {"confirm": False, "negative_prompt": "it's ugly", "timeout": 40.0},
+        {"latency": 1.5, "achieved_only": True},
     ],
 )
 def test_the_resume_command_asks_for_the_same(options):
