@@ -136,5 +136,6 @@ def arena(tmp_path, monkeypatch):
             "yranac": CANARY[::-1], "port": server.getsockname()[1],
             "local": str(outside / "local"), "abstract": abstract, "victim": victim.pid,
             "parent": os.getpid(), "system": SYSTEM, "settings": SETTINGS, "private": PRIVATE,
+            "beyond": "192.0.2.1",
         }  # fmt: skip
         yield Arena(tmp_path, own, about, [server, local, hidden], victim)

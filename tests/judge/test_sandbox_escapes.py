@@ -67,7 +67,7 @@ def test_attacks_are_real(arena, name):
 
     The machine itself is no target here, as nothing would hold the attacks back.
     """
-    arena.about |= {"system": [], "settings": [], "private": []}
+    arena.about |= {"system": [], "settings": [], "private": [], "beyond": None}
     if name == "write_outside":
         arena.about |= {"outside": str(arena.own), "home": str(arena.own)}
         (arena.own / "kept").write_text("kept")

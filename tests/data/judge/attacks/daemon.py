@@ -5,8 +5,7 @@ if os.fork() == 0:
     if os.fork() == 0:
         if len(sys.argv) > 2 and sys.argv[2] == "exec":
             os.execve(sys.executable, [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)", os.getcwd()], {})
-        while True:
-            time.sleep(1)
+        time.sleep(120)
     os._exit(0)
 os.wait()
 time.sleep(0.1)

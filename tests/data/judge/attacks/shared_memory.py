@@ -1,9 +1,11 @@
 # /dev/shm and /tmp are memory too.
-import os
+# Bounded: 200 MB in each, taken away again; files of others are left alone.
+import json, os, sys
+name = json.loads(sys.argv[1])["name"] + "-fill"
 for folder in ("/dev/shm", "/tmp", "/dev", "/"):
     written = 0
     try:
-        with open(f"{folder}/fill", "wb") as file:
+        with open(f"{folder}/{name}", "xb") as file:
             for _ in range(200):
                 file.write(b"x" * (1 << 20))
                 file.flush()
@@ -13,6 +15,6 @@ for folder in ("/dev/shm", "/tmp", "/dev", "/"):
     if written >= 200:
         print("ESCAPED: 200 MB in", folder)
     try:
-        os.unlink(f"{folder}/fill")
+        os.unlink(f"{folder}/{name}")
     except OSError:
         pass

@@ -2,7 +2,8 @@ import ctypes, json, os, sys
 about = json.loads(sys.argv[1])
 libc = ctypes.CDLL(None, use_errno=True)
 for pid in (about["victim"], about["parent"], os.getppid()):
-    if libc.ptrace(16, pid, 0, 0) == 0:
+    # Attaching stops a process: only the one that was made for it.
+    if pid == about["victim"] and libc.ptrace(16, pid, 0, 0) == 0:
         print("ESCAPED: attached to", pid, flush=True)
         libc.ptrace(17, pid, 0, 0)
     if libc.ptrace(0x4206, pid, 0, 0) == 0:
