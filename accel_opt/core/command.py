@@ -12,6 +12,9 @@ def resume_command(spec: StudySpec) -> str:
     words = ["accel-opt", "search"]
     given = spec.model_dump(exclude_defaults=True, mode="json")
     for name, value in given.items():
+        if value is None:
+            # A field with a serializer of its own is dumped though it has its default.
+            continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             words.append(option if value else f"--no-{name.replace('_', '-')}")
