@@ -19,6 +19,7 @@ SAYS = {
     "03_compare_settings.py": r"(?s)deepcache.+ \d\.\d\dx  CLIP .+cfg_cutoff",
     "04_custom_metric.py": r"\d\.\d  a large red ring on a blue background\n",
     "05_search_anything.py": r"best: cache\(.+\), \d\.\d\dx, confirmed: True",
+    "09_judge.py": r"honest: passed\ncheat: tampering",
 }
 # Shorter runs of what has a budget in it.
 INSTEAD = {"01_search.py": [("timeout=30", "prompts=8,\n    trials=2")]}
