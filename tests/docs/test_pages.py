@@ -90,6 +90,28 @@ def test_readme_is_short_and_its_links_lead_somewhere():
     assert text.count("![") == 1
 
 
+def test_readme_says_what_runs_on_what():
+    from accel_opt.testing import FLOW_KINDS, FLOW_SCHEDULER, KINDS, tiny_pipeline
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
+    said = {row[0].strip("`"): row[2:] for row in rows}
+    pipes = {kind: tiny_pipeline(kind) for kind in KINDS}
+    pipes |= {kind: tiny_pipeline(kind, FLOW_SCHEDULER) for kind in FLOW_KINDS}
+    columns = (("sd", "sdxl"), ("pixart-alpha", "pixart-sigma"), ("flux",), ("sd3",))
+    built_in = [name for name in registry.names() if _is_ours(registry.get(name))]
+    assert set(said) == set(built_in)
+    for name in built_in:
+        for kinds, word in zip(columns, said[name], strict=True):
+            for kind in kinds:
+                runs = registry.get(name).supports(pipes[kind]) is None
+                assert word == ("yes" if runs else "no"), f"{name} on {kind}"
+
+
+def _is_ours(plugin):
+    return type(plugin).__module__.startswith("accel_opt.")
+
+
 @pytest.mark.slow
 def test_the_pages_build_strictly(tmp_path):
     pytest.importorskip("mkdocs", reason="pip install -e '.[docs]'")
