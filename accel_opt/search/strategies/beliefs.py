@@ -17,6 +17,8 @@ from accel_opt.search.strategies.surrogate import Prior, Surrogate
 
 # Losses are modelled in units of their limit; beyond this many limits only their order matters.
 _BEND = 1.5
+# A fit takes the cube of what it learns from: of long studies it takes the part that says most.
+_WINDOW = 160
 _BLOCK_DEVIATION = 0.05
 _ITEM_DEVIATION = 2.0
 
@@ -61,7 +63,7 @@ def learn(featurize: Featurizer, ledger: Ledger, population: int | None) -> Beli
         population: Items whose loss is asked for, when a full evaluation measures them all;
             None when it is the loss on other items that counts, as confirmation asks.
     """
-    records = ledger.measured
+    records = telling(ledger)
     points = np.array([record.point for record in records], dtype=int)
     features = featurize(points.reshape(-1, len(featurize.space.axes)))
     gains = np.array([record.gain.value for record in records])
@@ -71,6 +73,27 @@ def learn(featurize: Featurizer, ledger: Ledger, population: int | None) -> Beli
     )
     losses = tuple(_learn_loss(features, records, ledger, li, population) for li in ledger.limits)
     return Beliefs(gain, losses)
+
+
+def telling(ledger: Ledger) -> list[Record]:
+    """The evaluations to learn from: all, or of many the best, the undecided and the latest.
+
+    Half of the window are those that are feasible and fastest, a quarter those whose first loss
+    is nearest to its limit, the rest the latest ones, in the order in which they were told.
+    """
+    records = ledger.measured
+    if len(records) <= _WINDOW:
+        return records
+    limit = ledger.limits[0]
+    near = sorted(records, key=lambda r: abs(r.losses[limit.metric].value - limit.limit))
+    wanted = [
+        *ledger.feasible[: _WINDOW // 2],
+        *near[: _WINDOW // 4],
+        *reversed(records[-_WINDOW:]),
+    ]
+    chosen = list(dict.fromkeys(record.number for record in wanted))[:_WINDOW]
+    numbers = set(chosen)
+    return [record for record in records if record.number in numbers]
 
 
 def gain_features(features: Features) -> np.ndarray:
