@@ -20,6 +20,7 @@ SAYS = {
     "04_custom_metric.py": r"\d\.\d  a large red ring on a blue background\n",
     "05_search_anything.py": r"best: cache\(.+\), \d\.\d\dx, confirmed: True",
     "09_judge.py": r"honest: passed\ncheat: tampering",
+    "10_several_workers.py": r"\d+ settings, none twice, by 2 processes\nbest: cache",
 }
 # Shorter runs of what has a budget in it.
 INSTEAD = {"01_search.py": [("timeout=30", "prompts=8,\n    trials=2")]}
