@@ -50,7 +50,7 @@ class Bench:
         Raises:
             ProgramError: It cannot be: `unverified` for what the claim wants.
         """
-        if self._loaded != (model, claim.dtype):
+        if self._loaded != (model, claim.dtype) or any(p.broken for p in self._partners.values()):
             self.free()
             self._loaded = (model, claim.dtype)
         if role not in self._partners:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 import sys
 import tempfile
 import time
@@ -44,6 +45,10 @@ class Partner:
         policy: What it may do and see.
         source: The program of a guest.
         answer_s: Seconds for one answer; the policy's wall-clock limit by default.
+
+    Attributes:
+        path: Its own folder.
+        broken: Whether it no longer answers.
     """
 
     def __init__(
@@ -53,8 +58,8 @@ class Partner:
         source: bytes = b"",
         answer_s: float | None = None,
     ) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="judged-", ignore_cleanup_errors=True)
-        self.path = Path(self._folder.name).resolve()
+        self.path = Path(tempfile.mkdtemp(prefix="judged-")).resolve()
+        self.broken = False
         if role == "guest":
             (self.path / "program.py").write_bytes(source)
         command = [sys.executable, "-P", "-m", "accel_opt.judge.inside", role]
@@ -66,7 +71,7 @@ class Partner:
         try:
             self.process.start()
         except BaseException:
-            self._folder.cleanup()
+            self._remove()
             raise
         return self
 
@@ -78,7 +83,7 @@ class Partner:
         try:
             return self.process.kill()
         finally:
-            self._folder.cleanup()
+            self._remove()
 
     def ask(self, what: str, **fields: Any) -> dict[str, Any]:
         """Sends a request and waits for its answer.
@@ -92,8 +97,10 @@ class Partner:
             self.process.send({"do": what, "id": number, **fields}, timeout_s=self._limit_s)
             answer = self.process.receive(self._limit_s + _PATIENCE_S)
         except (ChannelClosedError, ChannelTimeoutError):
+            self.broken = True
             raise self._end() from None
         except ChannelError as error:
+            self.broken = True
             raise ProgramError(Reason.TAMPERING, f"it used the judge's channel: {error}") from None
         if answer.get("id") != number:
             raise ProgramError(
@@ -141,6 +148,10 @@ class Partner:
         if len({image.shape for image in images}) != 1 or images[0].dtype != np.uint8:
             raise ProgramError(Reason.OUTPUT_INVALID, "images of several sizes or kinds")
         return seconds, np.stack(images)
+
+    def _remove(self) -> None:
+        # Not shutil.rmtree: folders may lie so deep that Python's recursion ends before them.
+        subprocess.run(["rm", "-rf", "--", str(self.path)], check=False, capture_output=True)
 
     def _end(self) -> ProgramError:
         """Why a process that no longer answers has ended."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -69,6 +70,14 @@ def test_disk(arena, level, name):
         assert written <= 33 * _MIB
     else:
         assert result.ended is Ended.DISK
+
+
+def test_folders_too_deep_to_look_into(arena, level):
+    result = arena.attack("deep_folders", level)
+    # Before anything walks through them, as Python's tools fail in such depth.
+    subprocess.run(["rm", "-rf", *arena.own.iterdir()], check=True)
+    assert result.ended is Ended.DISK
+    assert b"ESCAPED" not in result.stdout
 
 
 def test_output(arena, level):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _KIB = 1024
+_LONGEST_PATH = 3000  # of the 4,096 bytes that the kernel takes
 
 
 def descendants(root: int | None = None) -> Iterator[tuple[int, list[str]]]:
@@ -97,11 +98,17 @@ def unlinked_bytes(pids: list[int]) -> int:
 
 
 def folder_size(folder: str, most_files: int) -> tuple[int, int]:
-    """Bytes and number of files below a folder; stops counting past `most_files`."""
+    """Bytes and number of files below a folder; stops counting past `most_files`.
+
+    Folders too deep to be looked into count as too many files.
+    """
     total = count = 0
     waiting = [folder]
     while waiting and count <= most_files:
-        with kernel.Passing(), os.scandir(waiting.pop()) as entries:
+        path = waiting.pop()
+        if len(os.fsencode(path)) > _LONGEST_PATH:
+            return total, most_files + 1  # so deep that nobody could look what is in it
+        with kernel.Passing(), os.scandir(path) as entries:
             for entry in entries:
                 count += 1
                 if count > most_files:
