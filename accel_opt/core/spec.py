@@ -111,6 +111,8 @@ class StudySpec(BaseModel):
         cleaned = [name.strip() if isinstance(name, str) else name for name in names]
         if not cleaned or "" in cleaned:
             raise ValueError("name at least one accelerator, such as deepcache,tome")
+        if not all(isinstance(name, str) for name in cleaned):
+            return value
         if len(set(cleaned)) != len(cleaned):
             raise ValueError(f"{','.join(cleaned)} names an accelerator twice")
         return tuple(cleaned)

@@ -44,7 +44,7 @@ def read(line: str) -> Event | Ending | str | None:
             if data.get(name) is not None:
                 data[name] = Config(data[name]) if name == "config" else unpack_best(data[name])
         return kind(**data)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         # Half a line of a worker that was killed.
         return None
 
