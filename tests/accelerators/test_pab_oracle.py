@@ -1,5 +1,6 @@
 """Our hooks against diffusers' own function, which gets the calls' numbers for timesteps."""
 
+import functools
 import itertools
 
 import pytest
@@ -9,10 +10,18 @@ from diffusers.hooks import apply_pyramid_attention_broadcast
 
 from accel_opt.accelerators import registry, stack
 from accel_opt.accelerators.pab import broadcast_window
-from accel_opt.testing import generate, same, tiny_pipeline
+from accel_opt.accelerators.work import count
+from accel_opt.core.config import Config
+from accel_opt.testing import generate, run_program, same, tiny_pipeline, traces
 from accel_opt.testing.contract import DIAGONAL
 
 STEPS = 12
+BESIDE = {
+    "deepcache": {"cache_interval": 2, "cache_branch_id": 1},
+    "tome": {"ratio": 0.5, "max_downsample": 1},
+    "cfg_cutoff": {"cutoff_step": 6},
+    "pab": {"self_broadcast": 3, "cross_broadcast": 4, "broadcast_start": 0.1},
+}
 SETTINGS = tuple(itertools.product((1, 2, 3), (2, 5), (0.1, 0.3)))
 
 
@@ -73,6 +82,41 @@ def test_stale_outputs_of_skipped_blocks_are_not_reused():
         assert len(calls["outer"]) == 2 + 4 + 2
         assert same(generate(call, steps=20), first)
     assert torch.isfinite(first).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "others"),
+    [
+        ("sd", ("deepcache", "cfg_cutoff")),
+        ("sd", ("deepcache", "tome", "cfg_cutoff")),
+        ("pixart-alpha", ("tome",)),
+        ("pixart-alpha", ("cfg_cutoff",)),
+        ("pixart-alpha", ("tome", "cfg_cutoff")),
+    ],
+)
+def test_beside_others(kind, others):
+    config = Config({name: BESIDE[name] for name in (*others, "pab")})
+    pipe = tiny_pipeline(kind)
+    plain, before = generate(pipe, steps=STEPS), traces(pipe)
+    run = stack.run_info(pipe, STEPS, 5.0)
+    handle = stack.apply(pipe, config, run)
+    first = generate(handle, steps=STEPS)
+    generate(handle, steps=9, prompt=["a dog", "a bird"], size=48, guidance=1.0)
+    assert same(generate(pipe, steps=STEPS), first)
+    handle.remove()
+    assert traces(pipe) == before
+    assert same(generate(pipe, steps=STEPS), plain)
+    assert not same(first, plain)
+    lines = stack.code(config, run)
+    program = run_program(lines, tiny_pipeline(kind), functools.partial(generate, steps=STEPS))
+    assert same(program, first)
+    without = Config({name: config[name] for name in others})
+    assert stack.work(config, run, count(pipe)) < stack.work(without, run, count(pipe))
+
+
+def test_pab_and_tgate_exclude_each_other():
+    refusal = stack.supports(("pab", "tgate"), tiny_pipeline("pixart-alpha"))
+    assert "both keep attention outputs" in refusal.reason
 
 
 def counted(attention):
