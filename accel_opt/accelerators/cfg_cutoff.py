@@ -56,10 +56,12 @@ class GuidanceCutoff(Accelerator):
 
     @override
     def supports(self, pipe: Any) -> Refusal | None:
-        # Where guidance is an input of the denoiser (Flux, LCM), its batch is never doubled.
+        # Where guidance is an input of the denoiser (LCM, Flux, also without it: schnell), its
+        # batch is never doubled.
         denoiser = denoiser_of(pipe)
         config = getattr(denoiser, "config", {})
-        if denoiser is None or config.get("guidance_embeds") or config.get("time_cond_proj_dim"):
+        single = config.get("guidance_embeds") or config.get("time_cond_proj_dim")
+        if denoiser is None or single or type(denoiser).__name__.startswith("Flux"):
             return Refusal(
                 f"{type(pipe).__name__} runs no unconditional half that could be left out"
             )
