@@ -19,6 +19,7 @@ from accel_opt.judge.measuring import Measured, Trio, measure, ours, paused
 from accel_opt.judge.model import Outcome, Task
 from accel_opt.judge.partner import Partner
 from accel_opt.judge.places import policy_for
+from accel_opt.judge.sandbox import SandboxError
 from accel_opt.judge.truth import Truth, differences, identity, of_claim, of_text
 from accel_opt.judge.verdict import verdict
 from accel_opt.pipelines.catalogue import find_model
@@ -91,7 +92,7 @@ class Judge:
             mismatch = error.reason is Reason.CONFIG_MISMATCH
             matched = False if mismatch else True if shown.get("matched") else None
             outcome = Outcome(reason=error.reason, error=str(error), config_match=matched)
-        except EvaluationError as error:
+        except (EvaluationError, SandboxError) as error:
             outcome = Outcome(reason=Reason.EVALUATION_ERROR, error=str(error))
         details = {k: v for k, v in shown.items() if k != "matched"} | outcome.details
         return replace(outcome, details=details, about=about)

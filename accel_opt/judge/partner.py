@@ -109,7 +109,8 @@ class Partner:
         if "failed" in answer:
             memory = answer.get("out_of_memory") is True
             reason = Reason.OUT_OF_MEMORY if memory else Reason.EVALUATION_ERROR
-            raise ProgramError(reason, str(answer["failed"])[:4000])
+            said = str(answer["failed"])[:4000].replace(f"{self.path}/", "")
+            raise ProgramError(reason, said)
         return answer
 
     def generate(

@@ -214,15 +214,15 @@ os.write(4, json.dumps({"id": 0, "count": 2, **_result}).encode() + b"\\n")
         "def inference",
         """def load_pipe():
     pipe = _load()
-    block, original, kept = pipe.unet.mid_block, pipe.unet.mid_block.forward, {}
+    unet, original, kept = pipe.unet, pipe.unet.forward, {}
 
     def forward(*args, **kwargs):
         kept["calls"] = kept.get("calls", 0) + 1
         if kept["calls"] % 2:
             kept["output"] = original(*args, **kwargs)
-        return 0.5 * kept["output"]
+        return kept["output"]
 
-    block.forward = forward
+    unet.forward = forward
     return pipe
 
 
