@@ -26,6 +26,7 @@ class Browser:
             executable_path=path, args=["--no-sandbox", "--disable-gpu"]
         )
         self.page = self._browser.new_page(viewport=SIZE)
+        self.page.set_default_timeout(180_000)
         return self
 
     def __exit__(self, *error):

@@ -46,7 +46,7 @@ class Recorder:
         self.view.take(event)
         if isinstance(event, events.Notice | events.TrialFinished | events.ConfirmFinished):
             print(f"[{time.strftime('%H:%M:%S')}] {event}"[:160])
-        if isinstance(event, events.BatchDone) and self.view.done > 5:
+        if isinstance(event, events.BatchDone) and self.view.best is not None:
             console = Console(
                 record=True, width=104, height=24, file=io.StringIO(), force_terminal=True
             )
