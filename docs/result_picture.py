@@ -62,7 +62,8 @@ def plot_trials(axes, study, outcome, winner) -> None:
     low = min([*losses, *(y for _, y in curve), 100 * lost.low, 0])
     axes.set_ylim(max(low, -3 * allowed) - 1, min(max([*losses, 5]), 8 * allowed) + 1)
     axes.set_xlim(min(0.95, axes.get_xlim()[0]), max(x for x, _ in [*curve, (speed.high, 0)]) + 0.3)
-    axes.text(axes.get_xlim()[0], 100 * limit.limit, " allowed loss", va="bottom", fontsize=8)
+    place = (axes.get_xlim()[0], 100 * limit.limit)
+    axes.text(*place, " allowed loss", va="bottom", fontsize=8, clip_on=True)
     axes.set_xlabel("speedup over the baseline (x)")
     axes.set_ylabel("CLIP score loss (%)")
     axes.legend(fontsize=8, loc="best")
@@ -89,7 +90,7 @@ def show_images(figure, study, winner) -> None:
     name = "winner" if winner.confirmed else "best found"
     rows = [("baseline", None), (f"{name}\n{winner.speedup.value:.2f}x", winner.config)]
     harsh = harshest(study)
-    if harsh is not None:
+    if harsh is not None and not harsh.within(study.limits):
         rows.append((f"too harsh\n{math.exp(harsh.speed.value):.2f}x", harsh.config))
     grid = figure.subplots(len(rows), SHOWN)
     for (label, config), axes in zip(rows, grid, strict=True):
