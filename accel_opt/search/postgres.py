@@ -177,6 +177,13 @@ class PostgresStorage(PatientStorage):
         trials = [_trial(row) for row in rows]
         return trials if states is None else [t for t in trials if t.state in states]
 
+    def since(self, study_id: int, first: int) -> list[FrozenTrial]:
+        """Trials of a study from number `first` on, in order."""
+        query = text(f"{_READ} and t.number >= :first order by t.number")
+        given = {"study": study_id, "first": first}
+        rows = self._transact(lambda connection: connection.execute(query, given).all())
+        return [_trial(row) for row in rows]
+
     def _transact(self, work: Any) -> Any:
         def once() -> Any:
             with self.engine.begin() as connection:

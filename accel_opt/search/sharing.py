@@ -10,6 +10,7 @@ from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import close, record_of
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.space import Setting, Space
+from accel_opt.search.trials import since
 
 if TYPE_CHECKING:
     import optuna
@@ -46,9 +47,9 @@ class Sharing:
         Returns:
             How many trials of dead workers were closed.
         """
-        trials = self.study.get_trials(deepcopy=False)
+        trials = since(self.study, self._first)
         left = []
-        for trial in trials[self._first :]:
+        for trial in trials:
             if not trial.state.is_finished():
                 left.append(trial)
             elif trial.number not in self._known:
@@ -70,9 +71,11 @@ class Sharing:
 
     def _advance(self, trials: list[optuna.trial.FrozenTrial]) -> None:
         """Trials before the first one that may still change need no second look."""
-        while self._first < len(trials) and trials[self._first].number in self._known:
-            self._known.discard(trials[self._first].number)
-            self._first += 1
+        for trial in trials:
+            if trial.number not in self._known:
+                return
+            self._known.discard(trial.number)
+            self._first = trial.number + 1
 
     def _settle(self, left: list[optuna.trial.FrozenTrial]) -> int:
         states = self.leases.states({trial.user_attrs.get(LEASE, "") for trial in left})

@@ -61,6 +61,27 @@ def start(
     return Running(study, trial_id, storage.get_trial_number_from_id(trial_id))
 
 
+def since(study: optuna.Study, first: int) -> list[optuna.trial.FrozenTrial]:
+    """Trials from number `first` on, as they stand now, in order.
+
+    A study of thousands is not listed anew for every step: only what may have changed is read.
+    """
+    import optuna
+
+    storage, study_id = study._storage, study._study_id  # noqa: SLF001
+    backend: Any = getattr(storage, "_backend", storage)
+    if hasattr(backend, "since"):
+        found: list[optuna.trial.FrozenTrial] = backend.since(study_id, first)
+        return found
+    if isinstance(storage, optuna.storages.JournalStorage):
+        with storage._thread_lock:  # noqa: SLF001
+            storage._sync_with_backend()  # noqa: SLF001
+            replayed = storage._replay_result  # noqa: SLF001
+            numbers = replayed._study_id_to_trial_ids[study_id][first:]  # noqa: SLF001
+            return [replayed._trials[number] for number in numbers]  # noqa: SLF001
+    return study.get_trials(deepcopy=False)[first:]
+
+
 def finish(
     trial: Running,
     attributes: Mapping[str, Any],
