@@ -36,3 +36,22 @@ def failing() -> Problem:
 
 def _fails(config, batch):
     raise RuntimeError("the cable is out")
+
+
+def sick() -> Problem:
+    """Some settings give scores that are no numbers, some hang, and some kill their process."""
+    made = quick()
+    plan = replace(made.plan, trial_timeout_s=3.0, max_failures=1000)
+    return Problem(made.space, "tests.workers.problems:sick_evaluate", plan)
+
+
+def sick_evaluate(config, batch):
+    kind = int(config.key[:2], 16) % 8
+    found = tables.evaluate(config, batch)
+    if kind == 0:
+        return replace(found, scores={"clip": tuple(float("nan") for _ in batch.item_ids)})
+    if kind == 1:
+        time.sleep(3600)
+    if kind == 2:
+        os._exit(9)
+    return found
