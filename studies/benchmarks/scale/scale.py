@@ -67,7 +67,7 @@ def fork_worker(url, name, trials, strategy, seconds):
                 study_name=name,
             )  # fmt: skip
             status = 0
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - said, and the worker ends
             traceback.print_exc()
         finally:
             os._exit(status)
@@ -146,7 +146,7 @@ def timed(url, goal, strategy):
         on_event=tell,
     )  # fmt: skip
     gaps = [b - a for a, b in pairwise(moments)]
-    return [tuple(gap - own) for gap, own in zip(gaps, spent[1:], strict=True)]
+    return [tuple((gap - own).tolist()) for gap, own in zip(gaps, spent[1:], strict=True)]
 
 
 def now():
