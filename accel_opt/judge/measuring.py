@@ -26,8 +26,10 @@ from accel_opt.measure.images import Images, check
 from accel_opt.measure.statistics import Estimate, log_speedup, mean, paired_loss, seconds_per_item
 
 Who = Literal["baseline", "program", "replay"]
-# While an interval holds a number on which the verdict hangs, as many batches again.
+# While an interval holds a number on which the verdict hangs, up to so many times the batches.
 MORE = 2
+# While it looks faster than its own config and noise may be why: nobody is accused lightly.
+MOST = 4
 _LEAST_ROUNDS = 2
 
 
@@ -123,9 +125,7 @@ def measure(
     rounds = max(_LEAST_ROUNDS, 2 * math.ceil(n_prompts / size / 2))
     found = Measured() if found is None else found
     heads = draw.coin()
-    while len(found.rounds) < rounds or (
-        len(found.rounds) < MORE * rounds and _in_doubt(found, target)
-    ):
+    while len(found.rounds) < rounds * _times(found, rounds, target):
         if len(found.rounds) % 2 == 0:
             heads = draw.coin()
         prompts, seed = draw.batch(size)
@@ -193,16 +193,20 @@ def excused(error: ProgramError, claim: Claim) -> ProgramError:
     return ProgramError(Reason.UNVERIFIED, f"it shows what cannot be repeated: {shown}. {error}")
 
 
-def _in_doubt(found: Measured, target: float | None) -> bool:
-    questions = [(found.beside, LEEWAY)]
-    questions += [] if target is None else [(found.rounds, target)]
-    for batches, limit in questions:
-        # Batch by batch, not joined: where drift is large, that is a doubt too.
-        ratios = [math.log(b.baseline_seconds[0] / b.seconds[0]) for b in batches]
-        interval = mean(ratios).log_interval()
-        if interval.low < limit < interval.high:
-            return True
-    return False
+def _times(found: Measured, rounds: int, target: float | None) -> int:
+    """How many times the usual batches to measure, by what they show so far."""
+    if len(found.rounds) < rounds:
+        return 1
+    if _in_doubt(found.beside, LEEWAY):
+        return MOST if found.log_excess.value > math.log(LEEWAY) else MORE
+    return MORE if target is not None and _in_doubt(found.rounds, target) else 1
+
+
+def _in_doubt(batches: list[BatchMeasurement], limit: float) -> bool:
+    # Batch by batch, not joined: where drift is large, that is a doubt too.
+    ratios = [math.log(b.baseline_seconds[0] / b.seconds[0]) for b in batches]
+    interval = mean(ratios).log_interval()
+    return interval.low < limit < interval.high
 
 
 @contextmanager

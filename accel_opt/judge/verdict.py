@@ -47,14 +47,13 @@ def _reason(
 ) -> tuple[Reason | None, str]:
     excess = found.log_excess.log_interval()
     if excess.value > LEEWAY:
-        error = excused(
-            ProgramError(
-                Reason.TAMPERING,
-                f"it is {excess.value:.2f} times as fast as the config it shows "
-                f"({excess.low:.2f} to {excess.high:.2f}); {LEEWAY:.2f} is the most",
-            ),
-            claim,
+        text = (
+            f"it is {excess.value:.2f} times as fast as the config it shows "
+            f"({excess.low:.2f} to {excess.high:.2f}); {LEEWAY:.2f} is the most"
         )
+        if excess.low <= 1:  # it may be no faster at all
+            return Reason.UNVERIFIED, f"the times are too unsteady to tell: {text}"
+        error = excused(ProgramError(Reason.TAMPERING, text), claim)
         return error.reason, str(error)
     if loss > task.max_score_loss:
         return (

@@ -245,6 +245,17 @@ def test_verdicts(task, difficulty, numbers, reason, achievement):
     assert low < found.speedup < high
 
 
+def test_noise_accuses_nobody(task):
+    found = measured()
+    for number, seconds in enumerate((0.3, 0.6, 0.3, 0.6)):
+        found.beside[number] = BatchMeasurement((seconds,), (0.5,))
+    assert found.log_excess.log_interval().value > 1.1
+    found.beside[0] = BatchMeasurement((0.15,), (0.5,))
+    outcome = verdict(task, claim(), found, "scorer")
+    assert outcome.reason is Reason.UNVERIFIED
+    assert "unsteady" in outcome.error
+
+
 def test_what_cannot_be_repeated_is_unverified_and_never_passes(task):
     found = measured(speedup=3.0, replay=2.0)
     outcome = verdict(task, claim(excuses=["the denoiser is compiled"]), found, "scorer")
