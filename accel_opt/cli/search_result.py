@@ -11,6 +11,7 @@ from rich.text import Text
 
 from accel_opt.cli.output import clean, results
 from accel_opt.core.measurement import Best, Interval
+from accel_opt.core.secrets import without_password
 
 if TYPE_CHECKING:
     from accel_opt.facade.main_job import Outcome
@@ -44,7 +45,7 @@ def as_document(outcome: Outcome) -> dict[str, Any]:
         "comparisons": [asdict(comparison) for comparison in outcome.comparisons],
         "conditions": outcome.conditions,
         "study": outcome.spec.study,
-        "storage": outcome.spec.storage,
+        "storage": without_password(str(outcome.spec.storage)),
         "params": outcome.params,
         "keys": outcome.keys,
         "program": outcome.program,
@@ -65,19 +66,20 @@ def print_result(outcome: Outcome) -> None:
         for comparison in outcome.comparisons:
             word = "Beats" if comparison.beats else "Does NOT beat"
             console.print(Text(f"{word} {comparison.text}."))
+    storage = without_password(str(outcome.spec.storage))
     counts = Counter(record.outcome for record in result.trials)
     trials = ", ".join(f"{n} {_WORDS.get(word, word)}" for word, n in counts.most_common())
     rows = [
         ("trials", f"{len(result.trials)} ({trials})"),
         ("ended", result.why_ended),
-        ("study", f"{outcome.spec.study} in {outcome.spec.storage}"),
+        ("study", f"{outcome.spec.study} in {storage}"),
     ]
     if outcome.params:
         rows += [("result", str(outcome.params)), ("program", f"python {outcome.program}")]
     name = outcome.spec.study
     rows += [
-        ("look", f"accel-opt dashboard --study {name} --storage {outcome.spec.storage}"),
-        ("page", f"accel-opt report --study {name} --storage {outcome.spec.storage}"),
+        ("look", f"accel-opt dashboard --study {name} --storage {storage}"),
+        ("page", f"accel-opt report --study {name} --storage {storage}"),
         ("resume", outcome.resume),
     ]
     grid = Table.grid(padding=(0, 2))

@@ -84,7 +84,7 @@ class StudySpec(BaseModel):
     trial_timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     strategy: Strategy = "auto"
     study: str | None = None
-    storage: str | None = None
+    storage: Annotated[str | None, Field(repr=False)] = None
     out: Path | None = None
     device: str | None = None
     dtype: Literal["float32", "float16", "bfloat16"] | None = None

@@ -13,6 +13,7 @@ from accel_opt.core.errors import CorruptFileError, ExportRefusedError, InputErr
 from accel_opt.core.events import Notice, OnEvent, ignore
 from accel_opt.core.files import file_name, write_atomically
 from accel_opt.core.measurement import Best
+from accel_opt.core.secrets import without_password
 from accel_opt.core.spec import StudySpec
 from accel_opt.facade.search import search_problem
 from accel_opt.search.confirm import Verdict
@@ -218,7 +219,7 @@ def estimate(spec: StudySpec) -> dict[str, Any]:
     trials = plan.trials or (int(plan.timeout_s / evaluation_s) if plan.timeout_s else None)
     return {
         "study": problem.spec.study,
-        "storage": problem.spec.storage,
+        "storage": without_password(str(problem.spec.storage)),
         "settings": problem.space.size,
         "baseline_s_per_prompt": round(batch_s / plan.batch_size, 4),
         "evaluation_s": round(evaluation_s, 1),

@@ -45,6 +45,7 @@ def test_no_dump_of_a_spec_has_the_password():
     assert spec.storage == url
     assert PASSWORD not in spec.model_dump_json()
     assert PASSWORD not in str(spec.model_dump())
+    assert PASSWORD not in repr(spec)
     assert "--storage postgresql://me@host/db" in resume_command(spec)
 
 
@@ -139,3 +140,16 @@ def test_trials_in_postgresql_read_as_optuna_reads_them(cluster):
     mine = optuna.load_study(study_name="search", storage=ours).get_trials()
     assert mine == theirs
     assert len(mine) == 5
+
+
+def test_nothing_that_the_command_line_prints_has_the_password(capsys):
+    from accel_opt.cli.search_result import as_document, print_result
+    from accel_opt.facade import main_job
+
+    spec = make_spec(storage=f"postgresql://me:{PASSWORD}@host/db", study="s", out=".")
+    found = search(space(), evaluate, PLAN)
+    outcome = main_job.Outcome(spec, {"device": "x"}, found, None, None, (), resume_command(spec))
+    print_result(outcome)
+    said = capsys.readouterr().out + json.dumps(as_document(outcome), default=str)
+    assert "postgresql://me@host/db" in said
+    assert PASSWORD not in said
