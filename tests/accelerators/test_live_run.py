@@ -88,6 +88,8 @@ def test_schedulers_that_repeat_timesteps_run_under_everything():
         plain = generate(pipe, steps=6)
         for name in registry.names():
             plugin = registry.get(name)
+            if plugin.supports(pipe):
+                continue
             params = {p: dim.gently_first()[-1] for p, dim in plugin.params.items()}
             with plugin.applied(pipe, params) as call:
                 first = generate(call, steps=6)

@@ -95,7 +95,7 @@ def test_the_page_of_judged_programs(watched, tmp_path):
     path.write_text(judged_html(read_results(results), results.name), encoding="utf-8")
     page = watched.page
     page.goto(path.as_uri())
-    assert page.locator("h1").inner_text().startswith("3 of 11 programs pass")
+    assert page.locator("h1").inner_text().startswith("3 of 14 programs pass")
     assert page.locator("svg.plot .m").count() == 6
     images = page.locator("figure img, td img")
     assert images.count() == 4
@@ -107,6 +107,6 @@ def test_the_page_of_judged_programs(watched, tmp_path):
     assert known == sorted(known)
     assert shown[len(known) :] == [""] * (len(shown) - len(known))
     page.get_by_label("only what failed").check()
-    assert page.locator("#tasks tbody tr:visible").count() == 8
+    assert page.locator("#tasks tbody tr:visible").count() == 11
     assert watched.complaints == []
     assert [url for url in watched.requests if not url.startswith(("data:", "file:"))] == []
