@@ -37,7 +37,7 @@ class JournalFile(JournalFileBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Everything that this thread appends within is written at its end, all or none of it."""
+        """Everything that this thread appends within is written at its end, in one go."""
         self._gathered.logs = []
         try:
             yield
@@ -48,10 +48,11 @@ class JournalFile(JournalFileBackend):
 
     @override
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Appends operations, all or none of them.
+        """Appends operations, each whole or not at all.
 
         Raises:
-            OSError: The file cannot be written; it is as it was before.
+            OSError: The file cannot be written; the operations before the first that did not
+                fit are there.
         """
         gathered = getattr(self._gathered, "logs", None)
         if gathered is not None:
@@ -61,12 +62,14 @@ class JournalFile(JournalFileBackend):
         with self.path.open("r+b", buffering=0) as file:
             # Released by the kernel when the file is closed, and so when the process dies.
             fcntl.flock(file, fcntl.LOCK_EX)
-            end = _end_of_lines(file)
+            _end_of_lines(file)
             try:
                 _write_all(file, lines.encode())
                 os.fsync(file.fileno())
             except BaseException:
-                file.truncate(end)
+                # Whole lines stay: others may have read them already. (A signal's handler may
+                # raise here although everything is written.)
+                _end_of_lines(file)
                 raise
 
 

@@ -153,3 +153,39 @@ def test_nothing_that_the_command_line_prints_has_the_password(capsys):
     said = capsys.readouterr().out + json.dumps(as_document(outcome), default=str)
     assert "postgresql://me@host/db" in said
     assert PASSWORD not in said
+
+
+def test_an_interrupt_after_the_last_byte_takes_nothing_back(journal, tmp_path, monkeypatch):
+    """Others may have read the lines already; taking them back would make two histories."""
+    import os
+
+    from accel_opt.search.journal import JournalFile
+
+    file = JournalFile(tmp_path / "study.log")
+    file.append_logs([{"a": 1}])
+
+    def interrupted(number):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        file.append_logs([{"b": 2}, {"c": 3}])
+    assert list(file.read_logs(0)) == [{"a": 1}, {"b": 2}, {"c": 3}]
+
+
+def test_what_does_not_fit_is_left_out_line_by_line(tmp_path, monkeypatch):
+    from accel_opt.search import journal
+
+    file = journal.JournalFile(tmp_path / "study.log")
+
+    def full(opened, content):
+        opened.write(content[:12])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal, "_write_all", full)
+    with pytest.raises(OSError, match="No space"):
+        file.append_logs([{"a": 1}, {"b": 2}, {"c": 3}])
+    monkeypatch.undo()
+    assert list(file.read_logs(0)) == [{"a": 1}]
+    file.append_logs([{"d": 4}])
+    assert list(file.read_logs(0)) == [{"a": 1}, {"d": 4}]
