@@ -25,6 +25,8 @@ Strategy = Literal["auto", "gp", "tpe", "random", "enumerate", "traversal"]
 Weights = Literal["pretrained", "random"]
 Range = tuple[Number, Number] | tuple[Number, Number, Number]
 
+# Of a range's numbers: JSON's whole numbers have no end, floats have.
+_GREATEST = 1e300
 DEFAULT_ACCELERATORS = ("deepcache", "tome", "tgate")
 
 
@@ -128,6 +130,9 @@ class StudySpec(BaseModel):
         for accelerator in self.ranges:
             if accelerator not in self.accelerators:
                 raise ValueError(f"ranges name {accelerator!r}, which is not searched")
+            for parameter, numbers in self.ranges[accelerator].items():
+                if not all(abs(number) < _GREATEST for number in numbers):
+                    raise ValueError(f"range of {accelerator}.{parameter} has no end")
         return self
 
     @property
@@ -165,7 +170,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InputError(f"no file {path}; write one, or give options instead") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read {path}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Also numbers of thousands of digits, and brackets within brackets within brackets.
         raise InputError(f"{path} is no TOML: {error}") from None
 
 
