@@ -8,7 +8,8 @@ be, and keeps it from being stopped for being slower than one that cannot.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import statistics
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scipy import special
@@ -26,6 +27,9 @@ _FEWEST_ITEMS = 10
 _PASSES = 4
 _OVERHEAD = 1.15
 _LEAST_FRACTION = 0.1
+# Settings that save less work than this say little of how scatter grows with it.
+_LEAST_SAVED = 0.05
+_MARGIN = 0.7
 # Batches of a look beside which the baseline is timed: three ABBA blocks.
 TIMED_BATCHES = 6
 
@@ -129,10 +133,48 @@ def safe_fraction(ledger: Ledger, plan: SearchPlan) -> float:
 
 
 def best_safe(ledger: Ledger, plan: SearchPlan) -> Record | None:
-    """The best feasible record whose first loss leaves room for confirmation."""
-    top = plan.limits[0].limit * safe_fraction(ledger, plan)
-    name = plan.limits[0].metric
-    return next((r for r in ledger.feasible if r.losses[name].value <= top), None)
+    """The best feasible record that confirmation is likely to bear out."""
+    return next((r for r in ledger.feasible if confirmable(r, ledger, plan)), None)
+
+
+def confirmable(record: Record, ledger: Ledger, plan: SearchPlan) -> bool:
+    """Whether the held-out items suffice for a record's first loss, as its own items scatter.
+
+    A loss below zero is luck for the most part: it is taken for none.
+    """
+    limit = plan.limits[0]
+    if not plan.confirm or plan.frontier or limit.limit <= 0:
+        return True
+    loss = record.losses[limit.metric]
+    reach = _reach(plan, ledger) * _deviation(loss, ledger, limit)
+    return max(loss.value, 0.0) + reach <= limit.limit
+
+
+def mildness(ledger: Ledger, plan: SearchPlan, saved: Callable[[Record], float]) -> float:
+    """Greatest log of counted work saved at which confirmation is likely to bear a setting out.
+
+    The scatter of items grows about with the work that is saved: what is left alone stays alike.
+
+    Args:
+        ledger: What was measured.
+        plan: Limits and held-out items.
+        saved: Log of the work that a record saves.
+    """
+    limit = plan.limits[0]
+    ratios = [
+        _deviation(record.losses[limit.metric], ledger, limit) / saved(record)
+        for record in ledger.measured
+        if saved(record) > _LEAST_SAVED
+    ]
+    if not ratios or limit.limit <= 0:
+        return math.inf
+    return _MARGIN * limit.limit / (_reach(plan, ledger) * statistics.median(ratios))
+
+
+def _reach(plan: SearchPlan, ledger: Ledger) -> float:
+    """What a deviation of one item becomes in a bound on the mean of those that there are."""
+    items = _room(ledger.measured, plan, 1)
+    return -float(special.ndtri(ALPHA / 2)) / math.sqrt(items)
 
 
 def _fast_enough(record: Record, plan: SearchPlan) -> bool:

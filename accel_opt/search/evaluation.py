@@ -18,7 +18,7 @@ from accel_opt.measure.statistics import (
     paired_loss,
     seconds_per_item,
 )
-from accel_opt.search.confirm_plan import best_safe, safe_fraction
+from accel_opt.search.confirm_plan import best_safe, confirmable
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
@@ -232,8 +232,6 @@ def _stop(
 
 def rival(record: Record, plan: SearchPlan, ledger: Ledger) -> Record | None:
     """The setting that this one must be able to beat, to be worth going on with."""
-    first = plan.limits[0]
-    safe = first.limit * safe_fraction(ledger, plan)
-    if record.losses[first.metric].value <= safe < first.limit:
+    if confirmable(record, ledger, plan):
         return best_safe(ledger, plan)
     return ledger.best

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from accel_opt.search.confirm_plan import best_safe, safe_fraction
+from accel_opt.search.confirm_plan import best_safe, mildness, safe_fraction
 from accel_opt.search.space import Setting, Space
 from accel_opt.search.strategies.base import (
     EXHAUSTED,
@@ -51,11 +51,13 @@ class Aim:
     Attributes:
         scale: Fraction of the first limit to respect.
         floor: Log objective to beat.
+        mild: Greatest log of the work saved.
         spread: Whether the fraction was drawn to spread over a frontier.
     """
 
     scale: float
     floor: float
+    mild: float = math.inf
     spread: bool = False
 
 
@@ -167,7 +169,9 @@ def lacks_safe(view: View) -> bool:
 def safe_aim(view: View) -> Aim:
     """The fastest setting that confirmation could bear out."""
     safe = best_safe(view.ledger, view.plan)
-    return Aim(safe_fraction(view.ledger, view.plan), safe.gain.value if safe else 0.0)
+    floor = safe.gain.value if safe else 0.0
+    mild = mildness(view.ledger, view.plan, lambda r: -math.log(view.space.work_of(r.config) or 1))
+    return Aim(safe_fraction(view.ledger, view.plan), floor, mild)
 
 
 def score(
@@ -191,7 +195,9 @@ def score(
     value = improvement + log_feasible
     if aim.scale < 1.0 and not aim.spread:
         # A great gain must not buy a poor chance here: what is wanted is something that holds.
-        value = np.where(log_feasible < math.log(_SAFE_CHANCE), value - 50.0, value)
+        poor = (log_feasible < math.log(_SAFE_CHANCE)) | (features.joint > aim.mild)
+        value = np.where(poor, value - 50.0, value)
+        chance = np.where(features.joint > aim.mild, 0.0, chance)
     return Scored(points, value, chance, feasible)
 
 
