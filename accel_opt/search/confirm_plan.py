@@ -207,6 +207,9 @@ class _Judge:
         for limit in self.plan.limits:
             deviation = _deviation(record.losses[limit.metric], self.ledger, limit)
             value, own = self._loss(record, limit, deviation)
+            if limit.limit > 0:
+                # A loss below zero is luck for the most part: it is taken for none.
+                value = max(value, 0.0)
             spread = math.hypot(deviation / math.sqrt(n), own)
             room = limit.limit - value + special.ndtri(alpha) * deviation / math.sqrt(n)
             power *= float(special.ndtr(room / spread)) if spread else float(room >= 0)
