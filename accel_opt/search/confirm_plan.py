@@ -30,8 +30,9 @@ _LEAST_FRACTION = 0.1
 # Settings that save less work than this say little of how scatter grows with it.
 _LEAST_SAVED = 0.05
 _MARGIN = 0.7
-# Batches of a look beside which the baseline is timed: three ABBA blocks.
-TIMED_BATCHES = 6
+# Batches of a look beside which the baseline is timed: an ABBA block. A baseline that is generated
+# for its scores is timed anyway, and more is timed where the speed is not yet steady.
+TIMED_BATCHES = 2
 
 # What a model makes of settings' losses: mean and deviation, by key and metric.
 Expected = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -146,7 +147,8 @@ def confirmable(record: Record, ledger: Ledger, plan: SearchPlan) -> bool:
     if not plan.confirm or plan.frontier or limit.limit <= 0:
         return True
     loss = record.losses[limit.metric]
-    reach = _reach(plan, ledger) * _deviation(loss, ledger, limit)
+    # Its own scatter: beside harsh settings the usual one would hide how alike mild ones stay.
+    reach = _reach(plan, ledger) * loss.se * math.sqrt(loss.n)
     return max(loss.value, 0.0) + reach <= limit.limit
 
 
