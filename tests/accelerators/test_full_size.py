@@ -75,6 +75,7 @@ def test_only_what_one_package_does_is_done_by_hand():
     assert not can(Config({"tome": SMALL["tome"]}), transformer)
 
 
+@pytest.mark.slow
 def test_what_a_gpu_would_do_runs_here_too():
     pipe = tiny_pipeline("sd")
     before = generate(pipe, steps=4)
