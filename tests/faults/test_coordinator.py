@@ -156,5 +156,6 @@ def test_a_worker_that_always_fails_ends_the_search(journal, tmp_path, root):
     )
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["ended"] == "failures", done.stderr[-2000:]
-    # Two workers, each of which may have had one more under way than the rule allows.
-    assert account(journal)["interrupted"] <= 8
+    # Each of the two finds out for itself, so the rule's five failures may be met twice: when one
+    # has ended before the other begins. Never more: nobody goes on after five of its own.
+    assert 5 <= account(journal)["interrupted"] <= 2 * 5
