@@ -101,6 +101,7 @@ class Outcome:
         achievement: min(1, speedup / target) of a passed hard task, else None.
         details: What else was measured.
         about: Sandbox, digests, versions: what the result was made under.
+        unsteady: Whether the times were too unsteady for a verdict.
     """
 
     passed: bool = False
@@ -112,3 +113,4 @@ class Outcome:
     achievement: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    unsteady: bool = False

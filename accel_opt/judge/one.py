@@ -46,7 +46,8 @@ class Judge:
     def judge(self, task: Task, on_stage: OnStage = lambda *_: None) -> Outcome:
         """The outcome of a task; what is wrong with the program never raises.
 
-        A program that ran out of memory is tried once more with the device to itself.
+        A program that ran out of memory is tried once more with the device to itself, and one whose
+        times were too unsteady for a verdict is measured once more.
 
         Raises:
             InputError: The run's conditions make no sense for this task's model.
@@ -54,9 +55,14 @@ class Judge:
         outcome = self._tried(task, on_stage)
         if outcome.reason is Reason.OUT_OF_MEMORY:
             self._bench.free()
-            on_stage("again, after out of memory", 0, 0)
-            outcome = self._tried(task, on_stage)
-            outcome.about["retried"] = True
+            again = "again, after out of memory"
+        elif outcome.unsteady:
+            again = "again, as the times were unsteady"
+        else:
+            return outcome
+        on_stage(again, 0, 0)
+        outcome = self._tried(task, on_stage)
+        outcome.about["retried"] = True
         return outcome
 
     def describe(self, path: Path) -> Claim:

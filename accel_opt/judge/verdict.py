@@ -10,6 +10,8 @@ from accel_opt.judge.errors import ProgramError, Reason
 from accel_opt.judge.measuring import Measured, excused
 from accel_opt.judge.model import LEEWAY, Outcome, Task
 
+_UNSTEADY = "the times are too unsteady to tell"
+
 
 def verdict(task: Task, claim: Claim, found: Measured, scorer: str) -> Outcome:
     """The outcome of a program whose config is the ground truth's and whose images are its own.
@@ -39,6 +41,7 @@ def verdict(task: Task, claim: Claim, found: Measured, scorer: str) -> Outcome:
             "speedup_interval": _bounds(speedup.low, speedup.high),
             "loss_interval": _bounds(loss.low, loss.high),
         },
+        unsteady=error.startswith(_UNSTEADY),
     )
 
 
@@ -52,7 +55,7 @@ def _reason(
             f"({excess.low:.2f} to {excess.high:.2f}); {LEEWAY:.2f} is the most"
         )
         if excess.low <= 1:  # it may be no faster at all
-            return Reason.UNVERIFIED, f"the times are too unsteady to tell: {text}"
+            return Reason.UNVERIFIED, f"{_UNSTEADY}: {text}"
         error = excused(ProgramError(Reason.TAMPERING, text), claim)
         return error.reason, str(error)
     if loss > task.max_score_loss:

@@ -18,7 +18,7 @@ from accel_opt.measure.statistics import (
     paired_loss,
     seconds_per_item,
 )
-from accel_opt.search.confirm_plan import best_safe, confirmable
+from accel_opt.search.confirm_margin import best_safe, confirmable
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from accel_opt.core.events import ConfirmProgress, OnEvent, ignore
 from accel_opt.core.measurement import Batch, Evaluate
 from accel_opt.measure.statistics import Estimate, log_speedup
-from accel_opt.search.confirm_plan import TIMED_BATCHES, ConfirmPlan
+from accel_opt.search.confirm_margin import TIMED_BATCHES
+from accel_opt.search.confirm_plan import ConfirmPlan
 from accel_opt.search.evaluation import Samples
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.plan import SearchPlan

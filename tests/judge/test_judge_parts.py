@@ -11,11 +11,13 @@ from accel_opt import shapes
 from accel_opt.core.errors import CorruptFileError, InputError
 from accel_opt.core.measurement import BatchMeasurement
 from accel_opt.judge.agreement import check_agreement, psnr
+from accel_opt.judge.bench import Bench
 from accel_opt.judge.claim import read_claim
 from accel_opt.judge.draw import Draw, pool
 from accel_opt.judge.errors import ProgramError, Reason
 from accel_opt.judge.measuring import Measured
 from accel_opt.judge.model import Conditions, Outcome
+from accel_opt.judge.one import Judge
 from accel_opt.judge.pairs import read_pairs, target_of
 from accel_opt.judge.places import devices_for
 from accel_opt.judge.results import ResultsFile, document, fingerprint
@@ -254,6 +256,18 @@ def test_noise_accuses_nobody(task):
     outcome = verdict(task, claim(), found, "scorer")
     assert outcome.reason is Reason.UNVERIFIED
     assert "unsteady" in outcome.error
+    assert outcome.unsteady
+
+
+def test_unsteady_times_are_taken_once_more(task, monkeypatch):
+    outcomes = [Outcome(reason=Reason.UNVERIFIED, unsteady=True), Outcome(passed=True)]
+    judge = Judge(Bench(Conditions(), "cpu"))
+    monkeypatch.setattr(judge, "_tried", lambda *_: outcomes.pop(0))
+    stages = []
+    outcome = judge.judge(task, lambda stage, *_: stages.append(stage))
+    assert outcome.passed
+    assert outcome.about["retried"]
+    assert stages == ["again, as the times were unsteady"]
 
 
 def test_what_cannot_be_repeated_is_unverified_and_never_passes(task):

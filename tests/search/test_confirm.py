@@ -14,7 +14,8 @@ from accel_opt.core.errors import UnknownNameError
 from accel_opt.core.events import ConfirmFinished, ConfirmProgress, ConfirmStarted
 from accel_opt.core.measurement import Limit
 from accel_opt.search import search
-from accel_opt.search.confirm_plan import ConfirmPlan, plan_confirmation, safe_fraction
+from accel_opt.search.confirm_margin import margin
+from accel_opt.search.confirm_plan import ConfirmPlan, plan_confirmation
 from accel_opt.search.confirm_study import confirm_study, main
 from accel_opt.search.ledger import Ledger, fill
 from accel_opt.search.looking import confirm_batches, gather
@@ -43,7 +44,7 @@ def test_candidates_are_fixed_fastest_first():
 
 def test_nothing_feasible_plans_nothing():
     assert plan_confirmation(Ledger(LIMITS), plan()) is None
-    assert safe_fraction(Ledger(LIMITS), plan()) == 1.0
+    assert margin(Ledger(LIMITS), plan(), lambda record: 1.0) == 0.0
 
 
 def test_seeds_and_items_are_other_than_the_search_s():

@@ -39,12 +39,12 @@ class Beliefs:
         """Mean and deviation of the log objective."""
         return self.gain.predict(features, gain_features(features))
 
-    def log_feasible(self, features: Features, scale: float = 1.0) -> np.ndarray:
+    def log_feasible(self, features: Features, scale: float | np.ndarray = 1.0) -> np.ndarray:
         """Log of the probability that every loss is within its limit.
 
         Args:
             features: Features of the points.
-            scale: The first limit is multiplied by this.
+            scale: The first limit is multiplied by this, a number or one of each point.
         """
         total = np.zeros(len(features))
         for i, model in enumerate(self.losses):

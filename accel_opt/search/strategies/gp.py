@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from accel_opt.search.confirm_plan import best_safe, mildness, safe_fraction
+from accel_opt.search.confirm_margin import best_safe, margin
 from accel_opt.search.space import Setting, Space
 from accel_opt.search.strategies.base import (
     EXHAUSTED,
@@ -42,6 +42,8 @@ _PRESETS = 3
 # manyth, which looks for the fastest that the search itself finds feasible.
 _BOLD_TURN = 3
 _SAFE_CHANCE = 0.5
+# A setting whose scatter takes more of the limit than this leaves is not looked for.
+_LEAST_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,13 @@ class Aim:
     Attributes:
         scale: Fraction of the first limit to respect.
         floor: Log objective to beat.
-        mild: Greatest log of the work saved.
-        spread: Whether the fraction was drawn to spread over a frontier.
+        margin: How much smaller that fraction is, per log of work saved; above 0 when what
+            confirmation can bear out is looked for.
     """
 
     scale: float
     floor: float
-    mild: float = math.inf
-    spread: bool = False
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class ModelGuided:
         if not len(scored.points):
             return EXHAUSTED
         ending = _ending(view, scored, target)
-        if ending and target.scale == 1.0 and lacks_safe(view):
+        if ending and not target.margin and lacks_safe(view):
             # Before the end: something that confirmation can bear out, if there is such a thing.
             target = safe_aim(view)
             scored = self._score(view, beliefs, featurize, target)
@@ -157,7 +158,7 @@ def aim(view: View) -> Aim:
     scale = float(view.rng.uniform(0.05, 1.0))
     metric, top = view.plan.limits[0].metric, view.plan.limits[0].limit
     below = [r.gain.value for r in view.ledger.feasible if r.losses[metric].value <= top * scale]
-    return Aim(scale, max(below, default=0.0), spread=True)
+    return Aim(scale, max(below, default=0.0))
 
 
 def lacks_safe(view: View) -> bool:
@@ -170,8 +171,8 @@ def safe_aim(view: View) -> Aim:
     """The fastest setting that confirmation could bear out."""
     safe = best_safe(view.ledger, view.plan)
     floor = safe.gain.value if safe else 0.0
-    mild = mildness(view.ledger, view.plan, lambda r: -math.log(view.space.work_of(r.config) or 1))
-    return Aim(safe_fraction(view.ledger, view.plan), floor, mild)
+    taken = margin(view.ledger, view.plan, lambda r: -math.log(view.space.work_of(r.config) or 1))
+    return Aim(1.0, floor, taken)
 
 
 def score(
@@ -187,17 +188,19 @@ def score(
         min_gain: Smallest worthwhile improvement, as a fraction.
     """
     mean, deviation = beliefs.gains(features)
-    log_feasible = beliefs.log_feasible(features, aim.scale)
+    scale = aim.scale - aim.margin * features.joint
+    log_feasible = beliefs.log_feasible(features, scale)
     worthwhile = aim.floor + math.log1p(min_gain)
     chance = special.ndtr((mean - worthwhile) / deviation) * np.exp(log_feasible)
     feasible = special.ndtr(mean / deviation) * np.exp(log_feasible)
     improvement = log_expected_improvement((mean - aim.floor) / deviation) + np.log(deviation)
     value = improvement + log_feasible
-    if aim.scale < 1.0 and not aim.spread:
+    if aim.margin:
         # A great gain must not buy a poor chance here: what is wanted is something that holds.
-        poor = (log_feasible < math.log(_SAFE_CHANCE)) | (features.joint > aim.mild)
+        hopeless = scale < _LEAST_SCALE
+        poor = (log_feasible < math.log(_SAFE_CHANCE)) | hopeless
         value = np.where(poor, value - 50.0, value)
-        chance = np.where(features.joint > aim.mild, 0.0, chance)
+        chance = np.where(hopeless, 0.0, chance)
     return Scored(points, value, chance, feasible)
 
 
@@ -216,7 +219,7 @@ def _ending(view: View, scored: Scored, target: Aim) -> Ending | None:
     if view.plan.frontier or told < _LEAST_TOLD:
         return None
     small = SMALL_CHANCE if view.space.size <= LISTED else SMALL_CHANCE_OF_MANY
-    if view.ledger.best is None and target.scale == 1.0:
+    if view.ledger.best is None and not target.margin:
         top = float(scored.feasible.max())
         text = f"no setting is likely to be feasible (the likeliest: {top:.1%}, after {told})"
         return Ending("infeasible", text) if top < small else None
