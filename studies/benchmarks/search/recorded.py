@@ -172,11 +172,13 @@ def _rounded(value):
 # The first is the main job's config; the others are held out: nothing was tuned on them.
 CONFIGS = (("DDIM", 20), ("DPM++", 20), ("UniPC", 20), ("DDIM", 10), ("DDIM", 30))
 SAMPLES = {"deepcache": None, "tome": None, "tgate": 200}
-HELDOUT_SAMPLE = 40
+HELDOUT_SAMPLE, HELDOUT_PROMPTS = 40, 16
 
 
-def record_config(model: str, scheduler: str, steps: int, accelerators: str, **how) -> dict:
-    """The table of one pipeline config."""
+def record_config(
+    model: str, scheduler: str, steps: int, accelerators: str, prompts: int | None = None, **how
+) -> dict:
+    """The table of one pipeline config; None takes the model's usual number of prompts."""
     from accel_opt.core.spec import make_spec
     from accel_opt.search.pipeline_problem import PipelineProblem
 
@@ -186,6 +188,7 @@ def record_config(model: str, scheduler: str, steps: int, accelerators: str, **h
         steps=steps,
         accelerators=tuple(accelerators.split(",")),
         require_all=True,
+        prompts=prompts,
     )
     problem = PipelineProblem.from_spec(spec)
     plan = problem.plan()
@@ -194,15 +197,17 @@ def record_config(model: str, scheduler: str, steps: int, accelerators: str, **h
     return record(name, problem.space, problem.evaluator, plan, **how)
 
 
-def record_all(folder: Path) -> None:
-    """Every table of the embedded model that the folder has not yet."""
+def record_all(folder: Path, only: str | None) -> None:
+    """Every table of the embedded model that the folder has not yet, or those of an accelerator."""
     for place, (scheduler, steps) in enumerate(CONFIGS):
         for accelerator, sample in SAMPLES.items():
             path = folder / f"shapes-{scheduler}-{steps}-{accelerator}.json"
-            if path.exists():
+            if path.exists() or only not in (None, accelerator):
                 continue
-            few = sample and (HELDOUT_SAMPLE if place else sample)
-            _write(path, record_config("shapes", scheduler, steps, accelerator, sample=few, seed=0))
+            how = {"sample": sample, "prompts": None}
+            if place:
+                how = {"sample": sample and HELDOUT_SAMPLE, "prompts": HELDOUT_PROMPTS}
+            _write(path, record_config("shapes", scheduler, steps, accelerator, seed=0, **how))
 
 
 def _write(path: Path, data: dict) -> None:
@@ -216,15 +221,16 @@ def main() -> None:
     parser.add_argument("--model", default="shapes")
     parser.add_argument("--scheduler", default="DDIM")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--accelerators", default="deepcache")
+    parser.add_argument("--accelerators", help="deepcache, unless --all takes every one")
     parser.add_argument("--sample", type=int, default=None)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "recorded")
     options = parser.parse_args()
     if options.all:
-        record_all(options.out)
+        record_all(options.out, options.accelerators)
         return
-    config = (options.model, options.scheduler, options.steps, options.accelerators)
+    accelerators = options.accelerators or "deepcache"
+    config = (options.model, options.scheduler, options.steps, accelerators)
     data = record_config(*config, sample=options.sample, seed=options.seed)
     _write(options.out / f"{data['name']}.json", data)
 
