@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from accel_opt.cli import interrupts
 from accel_opt.cli.output import clean, messages
 from accel_opt.core import events
 from accel_opt.judge.events import JudgingStarted, TaskFinished, TaskStage
@@ -30,6 +31,7 @@ class JudgeProgress:
 
     def __call__(self, event: events.Event) -> None:
         """Draws one event."""
+        interrupts.check()
         if isinstance(event, JudgingStarted):
             self._started(event)
         elif isinstance(event, events.Notice):

@@ -16,6 +16,7 @@ from typing import Any
 import typer
 
 from accel_opt import __version__
+from accel_opt.cli import interrupts
 from accel_opt.cli.output import clean, emit_json, messages
 from accel_opt.core.errors import AccelOptError, InputError
 
@@ -50,16 +51,9 @@ _COMMANDS = {
     "judge": "accel_opt.cli.judge:judge",
     "doctor": "accel_opt.cli.doctor:doctor",
 }
+_INTERRUPTED = 130
 # typer carries its own click; the base of its usage errors is reached through a public subclass.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: handled as Ctrl-C is, with its own exit status."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.status = 128 + signum
 
 
 class Answer(typer.Exit):
@@ -113,8 +107,7 @@ def main(argv: list[str] | None = None) -> None:
 def _run(arguments: list[str], *, debug: bool) -> int:  # noqa: PLR0911 - one per kind of end
     as_json = "--json" in arguments
     _quiet_packages()
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _terminate)
+    interrupts.listen()
     try:
         status = build().main(args=arguments, prog_name="accel-opt", standalone_mode=False)
     except InputError as error:
@@ -123,9 +116,8 @@ def _run(arguments: list[str], *, debug: bool) -> int:  # noqa: PLR0911 - one pe
         return _fail(2, _usage(error, arguments), as_json=as_json)
     except AccelOptError as error:
         return _fail(1, str(error), as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort) as error:
-        status = error.status if isinstance(error, Terminated) else 130
-        return _fail(status, "interrupted; what was told is saved", as_json=as_json)
+    except (KeyboardInterrupt, typer.Abort):
+        status = _INTERRUPTED
     except BrokenPipeError:
         return 141
     except Exception as error:
@@ -133,6 +125,10 @@ def _run(arguments: list[str], *, debug: bool) -> int:  # noqa: PLR0911 - one pe
             raise
         text = f"internal error: {type(error).__name__}: {error} (--debug shows the traceback)"
         return _fail(70, text, as_json=as_json)
+    # Typer makes a status of an interruption before it comes here.
+    if status == _INTERRUPTED:
+        status = 128 + (interrupts.asked() or signal.SIGINT)
+        return _fail(status, "interrupted; what was told is saved", as_json=as_json)
     return int(status or 0)
 
 
@@ -161,11 +157,6 @@ def _fail(status: int, text: str, *, as_json: bool) -> int:
     if as_json:
         emit_json({"error": line, "status": status})
     return status
-
-
-def _terminate(signum: int, frame: object) -> None:
-    del frame
-    raise Terminated(signum)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from accel_opt.cli import interrupts
 from accel_opt.cli.live import LiveView
 from accel_opt.cli.output import clean, messages
 from accel_opt.cli.reflow import ReflowingLive
@@ -66,6 +67,7 @@ class Progress:
 
     def __call__(self, event: events.Event) -> None:
         """Draws one event."""
+        interrupts.check()
         if self._view is not None:
             self._view.take(event)
         match event:

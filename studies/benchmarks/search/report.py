@@ -22,7 +22,8 @@ HEAD = (
     "evaluations to 99 % | arrived | wrong stops | sampler, ms |"
 )
 CONFIRM_HEAD = (
-    "| world | searches | confirmed | falsely | loss interval covers | speed interval covers |"
+    "| world | strategy | held-out items | searches | confirmed | falsely | "
+    "loss interval covers | speed interval covers | speed too high by |"
 )
 NAMES = ("gp", "gp-blind", "gp-bare", "optuna-gp", "tpe", "random", "traversal-skip", "traversal")
 
@@ -170,12 +171,13 @@ def main() -> None:
     confirm = RESULTS / "confirm.json"
     if confirm.exists():
         parts += ["## Confirmation, simulated", ""]
-        parts += [CONFIRM_HEAD, "| --- | --- | --- | --- | --- | --- |"]
+        parts += [CONFIRM_HEAD, "| --- " * 9 + "|"]
         for row in json.loads(confirm.read_text(encoding="utf-8"))["rows"]:
             loss, speed = row["loss_covered"] / row["looks"], row["speed_covered"] / row["looks"]
             parts.append(
-                f"| {row['world']} | {row['runs']:,} | {row['confirmed']} | "
-                f"{row['false']} ({row['false'] / row['runs']:.1%}) | {loss:.1%} | {speed:.1%} |"
+                f"| {row['world']} | {row['strategy']} | {row['items']} | {row['runs']:,} | "
+                f"{row['confirmed']} | {row['false']} ({row['false'] / row['runs']:.1%}) | "
+                f"{loss:.1%} | {speed:.1%} | {100 * row['speed_bias']:+.2f} % |"
             )
         parts.append("")
     (RESULTS / "README.md").write_text("\n".join(parts), encoding="utf-8")
