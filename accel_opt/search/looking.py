@@ -92,7 +92,10 @@ def gather(
     def timed(again: int) -> None:
         on_event(ConfirmProgress(record.config, total, total, again))
 
-    speed = _steady_speed(record, samples, batches, evaluate, plan, timed=timed)
+    speed = samples.speed()
+    # The clock is for the next candidate where this one's losses do not hold.
+    if all(by_item[limit.metric].upper(confirmation.alpha) <= limit.limit for limit in plan.limits):
+        speed = _steady_speed(record, samples, batches, evaluate, plan, timed=timed)
     deviation, worth = ledger.usual_deviation(None)
     if worth and speed.se != 0:
         speed = speed.steadied(deviation, worth)

@@ -136,6 +136,28 @@ def test_passes_that_the_clock_cut_are_left_out():
     assert (cut.n_items, cut.n_passes, cut.losses["clip"].n) == (10, 1, 10)
 
 
+def test_what_loses_too_much_is_not_timed_further():
+    record = searched(confirm=False).trials[0]
+    confirmation = ConfirmPlan((record,), n_items=20, n_passes=1, alpha=0.025)
+
+    def batches(worse):
+        seen = []
+
+        def shaky(config, batch):
+            seen.append(batch.index)
+            found = evaluate(config, batch)
+            scores = tuple(score - worse for score in found.scores["clip"])
+            seconds = (found.seconds[0] * (1.4 if batch.index % 4 < 2 else 0.7),)
+            return dataclasses.replace(found, scores={"clip": scores}, seconds=seconds)
+
+        asked = plan(batch_size=5)
+        gather(record, confirmation, shaky, asked, ledger=Ledger(LIMITS), deadline=math.inf)
+        return seen
+
+    assert batches(5.0) == [0, 1, 2, 3]
+    assert len(batches(-5.0)) > 4
+
+
 def test_unsteady_times_are_marked():
     def shaky(config, batch):
         found = evaluate(config, batch)

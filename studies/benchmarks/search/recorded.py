@@ -172,7 +172,7 @@ def _rounded(value):
 # The first is the main job's config; the others are held out: nothing was tuned on them.
 CONFIGS = (("DDIM", 20), ("DPM++", 20), ("UniPC", 20), ("DDIM", 10), ("DDIM", 30))
 SAMPLES = {"deepcache": None, "tome": None, "tgate": 200}
-HELDOUT_SAMPLE, HELDOUT_PROMPTS = 40, 16
+HELDOUT_SAMPLE, FEWER_PROMPTS = 20, 16
 
 
 def record_config(
@@ -204,9 +204,11 @@ def record_all(folder: Path, only: str | None) -> None:
             path = folder / f"shapes-{scheduler}-{steps}-{accelerator}.json"
             if path.exists() or only not in (None, accelerator):
                 continue
-            how = {"sample": sample, "prompts": None}
-            if place:
-                how = {"sample": sample and HELDOUT_SAMPLE, "prompts": HELDOUT_PROMPTS}
+            few = place > 0 or sample is not None
+            how = {
+                "sample": sample and (HELDOUT_SAMPLE if place else sample),
+                "prompts": FEWER_PROMPTS if few else None,
+            }
             _write(path, record_config("shapes", scheduler, steps, accelerator, seed=0, **how))
 
 

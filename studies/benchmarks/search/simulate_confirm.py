@@ -3,8 +3,8 @@
     python studies/benchmarks/search/simulate_confirm.py --runs 2000
 
 Every run is a search (settings tried, poor ones stopped) and a confirmation on fresh items, in a
-world whose truth is known: `edge` has every setting just over the limit, the worst case; `mixed` has
-settings on both sides of it. The clock drifts by 8 %. Kept in results/confirm.json.
+world whose truth is known: `edge` has every setting just over the limit, the worst case; `mixed`
+has settings on both sides of it. The clock drifts by 8 %. Kept in results/confirm.json.
 """
 
 from __future__ import annotations
