@@ -29,10 +29,16 @@ AMONG = 32
 BAR = 0.9
 
 
-def load_pipe() -> Any:
-    """The embedded pipeline in float32."""
+def load_pipe(checkpoints: Path | None = None) -> Any:
+    """The embedded pipeline in float32; with checkpoints, the transformer's made of those."""
     from diffusers import StableDiffusionPipeline
 
+    if checkpoints is not None:
+        from export import dit_pipeline
+
+        pipe = dit_pipeline(checkpoints)
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
     pipe = StableDiffusionPipeline.from_pretrained(
         shapes.pipeline_folder(),
         torch_dtype=torch.float32,
@@ -79,9 +85,16 @@ def generate(pipe: Any, texts: list[str], steps: int, guidance: float, seed: int
             height=64,
             width=64,
             output_type="np",
+            **_own(pipe),
         ).images
         parts.append((images * 255).astype("uint8"))
     return np.concatenate(parts)
+
+
+def _own(pipe: Any) -> dict[str, Any]:
+    """PixArt's pipelines would take the nearest of their own sizes, and clean the captions."""
+    pixart = type(pipe).__name__.startswith("PixArt")
+    return {"use_resolution_binning": False, "clean_caption": False} if pixart else {}
 
 
 def figures(pictures: Pixels, texts: list[str], scorer: Scorer) -> dict[str, float]:
@@ -118,9 +131,10 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--steps", type=int, nargs="*", default=[20, 10, 7, 5, 3])
     parser.add_argument("--sheet", type=Path)
+    parser.add_argument("--dit", type=Path, help="folder of checkpoints: the transformer instead")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "check.json")
     options = parser.parse_args()
-    pipe, scorer = load_pipe(), Scorer()
+    pipe, scorer = load_pipe(options.dit), Scorer()
     texts = list(shapes.heldout_captions())[: options.images]
     rows: dict[str, dict[str, float]] = {}
     print("steps  score  first of 32  background  figures  seconds")

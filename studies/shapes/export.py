@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import clip
+import dit
+import t5
 import tokenizer
 import torch
 import unet
-from diffusers import StableDiffusionPipeline
+from diffusers import PixArtAlphaPipeline, StableDiffusionPipeline
 from transformers import CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 WEIGHTS = Path(__file__).parents[2] / "accel_opt" / "shapes" / "weights"
@@ -55,19 +57,38 @@ def pipeline(folder: Path) -> StableDiffusionPipeline:
     )
 
 
+def dit_pipeline(folder: Path) -> PixArtAlphaPipeline:
+    """The transformer's pipeline of the newest checkpoints, on the same autoencoder."""
+    words = t5.build_tokenizer()
+    denoiser = dit.build()
+    denoiser.load_state_dict(_state(folder, "dit")["average"])
+    return PixArtAlphaPipeline(
+        tokenizer=words,
+        text_encoder=t5.trained(folder, words),
+        vae=pipeline(folder).vae,
+        transformer=denoiser.eval(),
+        scheduler=unet.scheduler(),
+    )
+
+
 def train(folder: Path, _minutes: float) -> None:
     """Exports; trains nothing (the minutes are for stages that do)."""
     words = tokenizer.build(folder / "tokenizer")
     target = WEIGHTS / "pipeline"
     shutil.rmtree(target, ignore_errors=True)
     pipeline(folder).to(dtype=torch.float16).save_pretrained(target)
+    if (folder / "dit.pt").exists():
+        target = WEIGHTS / "dit"
+        shutil.rmtree(target, ignore_errors=True)
+        dit_pipeline(folder).to(dtype=torch.float16).save_pretrained(target)
+        shutil.rmtree(target / "vae")  # the other pipeline's
     stage = "polish" if (folder / "polish.pt").exists() else "clip"
     target = WEIGHTS / "clip"
     shutil.rmtree(target, ignore_errors=True)
     _towers(folder, stage, words).half().save_pretrained(target)
     CLIPProcessor(image_processor=clip.image_processor(), tokenizer=words).save_pretrained(target)
     about: dict[str, Any] = {"guidance_scale": 4.0, "height": 64, "width": 64, "stages": {}}
-    for name in ("vae", "clip", "unet", "polish"):
+    for name in ("vae", "clip", "unet", "polish", "t5", "dit"):
         if (folder / f"{name}.pt").exists():
             state = _state(folder, name)
             spent = round(state["spent_s"] / 60, 1)

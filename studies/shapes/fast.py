@@ -20,6 +20,7 @@ class PlainAttention:
         attn: Attention,
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
         **_unused: Any,
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
@@ -31,7 +32,10 @@ class PlainAttention:
                 (attn.to_v, context),
             )
         )
-        weights = torch.softmax((query * attn.scale) @ key.transpose(-1, -2), dim=-1)
+        scores = (query * attn.scale) @ key.transpose(-1, -2)
+        if attention_mask is not None:  # (b, 1, n), 0 where a token counts
+            scores = scores + attention_mask[:, None]
+        weights = torch.softmax(scores, dim=-1)
         joined = (weights.to(value.dtype) @ value).transpose(1, 2).flatten(2)
         return attn.to_out[0](joined)  # type: ignore[no-any-return]
 

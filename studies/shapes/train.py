@@ -18,8 +18,17 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 
-STAGES = ("vae", "clip", "unet", "polish", "export")
-MINUTES = {"restore": 0.0, "vae": 14.0, "clip": 14.0, "unet": 85.0, "polish": 8.0, "export": 0.0}
+STAGES = ("vae", "clip", "unet", "polish", "t5", "dit", "export")
+MINUTES = {
+    "restore": 0.0,
+    "vae": 14.0,
+    "clip": 14.0,
+    "unet": 85.0,
+    "polish": 8.0,
+    "t5": 6.0,
+    "dit": 120.0,
+    "export": 0.0,
+}
 FOLDER = Path(__file__).parent / "checkpoints"
 
 
