@@ -12,7 +12,7 @@ import mimetypes
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.config import Config
 from accel_opt.core.errors import InputError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Attribute of a study whose database is no file: where its artifacts lie.
 FOLDER = "accel_opt:artifacts"
 _PREFIX = "artifacts:"  # Optuna's own, of a trial's system attributes
+_TYPES = ("image/png", "image/jpeg", "image/webp")
 _NAMESPACE = uuid.UUID("5f0c2f0e-8f0b-5d3c-9a53-3d1d6f3a0c11")
 
 
@@ -36,11 +37,12 @@ class Kept:
 
     Args:
         study: The study.
+        out: Folder for them where the study's database is no file; None is ./studies/<study>.
         on_event: Told once when a file cannot be kept; the search goes on without.
     """
 
-    def __init__(self, study: optuna.Study, on_event: OnEvent) -> None:
-        self._study, self._on_event = study, on_event
+    def __init__(self, study: optuna.Study, out: Path | None, on_event: OnEvent) -> None:
+        self._study, self._out, self._on_event = study, out, on_event
         self._files: dict[str, str] = {}
         self._failed = False
 
@@ -57,7 +59,7 @@ class Kept:
     def upload(self, trial: Running) -> None:
         """Keeps the files with a trial that still runs; afterwards Optuna takes none."""
         files, self._files = self._files, {}
-        folder = folder_of(self._study, choose=True) if files else None
+        folder = _chosen(self._study, self._out) if files else None
         if folder is None:
             return
         try:
@@ -69,12 +71,10 @@ class Kept:
             self._failed = True
 
 
-def folder_of(study: optuna.Study, *, choose: bool = False) -> Path | None:
-    """Where a study's artifacts lie: beside a database file, else where the study says.
+def folder_of(study: optuna.Study) -> Path | None:
+    """Where to read a study's artifacts: beside a database file, else where the study says.
 
-    Args:
-        study: The study; one in memory has none.
-        choose: Choose a folder, and write it into the study, where it does not say.
+    A study in memory has none. What a study says is for reading images only.
     """
     import optuna
 
@@ -85,10 +85,58 @@ def folder_of(study: optuna.Study, *, choose: bool = False) -> Path | None:
     if path is not None:
         return path.parent / "artifacts"
     known = study.user_attrs.get(FOLDER)
-    if known is None and choose:
-        known = str(Path("studies", file_name(study.study_name), "artifacts").resolve())
-        study.set_user_attr(FOLDER, known)
-    return None if known is None else Path(known)
+    return Path(known) if isinstance(known, str) else None
+
+
+def _chosen(study: optuna.Study, out: Path | None) -> Path | None:
+    """Where to write: never where a study of others says; it is told, if it does not say yet."""
+    import optuna
+
+    storage = study._storage  # noqa: SLF001 - Optuna has no public way to a study's storage
+    if isinstance(storage, optuna.storages.InMemoryStorage):
+        return None
+    if file_of(storage) is not None:
+        return folder_of(study)
+    own = (out or Path("studies", file_name(study.study_name))).resolve() / "artifacts"
+    if FOLDER not in study.user_attrs:
+        study.set_user_attr(FOLDER, str(own))
+    return own
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is a picture by its first bytes, and no link to something else."""
+    try:
+        if path.is_symlink():
+            return False
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
+        head.startswith(b"RIFF") and head[8:] == b"WEBP"
+    )
+
+
+def only_images(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Attributes of a trial or study without artifacts that are no images by id and type."""
+    return {
+        key: value
+        for key, value in attributes.items()
+        if not key.startswith(_PREFIX) or _meta(key, value) is not None
+    }
+
+
+def _meta(key: str, text: object) -> dict[str, Any] | None:
+    """What an attribute says of an image; None for anything else."""
+    try:
+        found: dict[str, Any] = json.loads(str(text))
+        # A database may come from anybody: an id is a UUID, or no file of ours.
+        canonical = str(uuid.UUID(found["artifact_id"])) == found["artifact_id"]
+        fits = canonical and key == f"{_PREFIX}{found['artifact_id']}"
+        fits &= found["mimetype"] in _TYPES and found.get("encoding") is None
+        return found if fits and isinstance(found["filename"], str) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def pictures(study: optuna.Study) -> dict[int, dict[str, Path]]:
@@ -98,25 +146,18 @@ def pictures(study: optuna.Study) -> dict[int, dict[str, Path]]:
     for trial in study.get_trials(deepcopy=False) if folder else ():
         for name, artifact_id in sorted(_listed(trial.system_attrs), key=lambda p: _place(p[0])):
             path = Path(folder or ".") / artifact_id
-            if path.is_file():
+            if is_image(path):
                 found.setdefault(trial.number, {})[name] = path
     return found
 
 
-def _listed(attributes: dict[str, object]) -> Iterator[tuple[str, str]]:
+def _listed(attributes: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, text in attributes.items():
-        if not key.startswith(_PREFIX) or not isinstance(text, str):
-            continue
-        try:
-            meta = json.loads(text)
-            # A database may come from anybody: an id is a UUID, or no file of ours.
-            artifact_id = str(uuid.UUID(meta["artifact_id"]))
-            mimetype, name = str(meta["mimetype"]), str(meta["filename"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue
-        if mimetype.startswith("image/"):
-            which, _, kind = Path(name).stem.rpartition("-")
-            yield f"{'baseline' if kind == 'baseline' else 'accelerated'}-{which}", artifact_id
+        meta = _meta(key, text) if key.startswith(_PREFIX) else None
+        if meta is not None:
+            which, _, kind = Path(meta["filename"]).stem.rpartition("-")
+            word = "baseline" if kind == "baseline" else "accelerated"
+            yield f"{word}-{which}", meta["artifact_id"]
 
 
 def _upload(trial: Running, folder: Path, name: str, path: Path) -> None:

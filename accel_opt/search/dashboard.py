@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from accel_opt.core.errors import AccelOptError, InputError, UnknownNameError
-from accel_opt.search.artifacts import folder_of
+from accel_opt.search.artifacts import folder_of, is_image
 from accel_opt.search.read import databases
 from accel_opt.search.storage import open_storage, url_of
 
@@ -63,9 +64,13 @@ class Artifacts:
         """
         from optuna.artifacts.exceptions import ArtifactNotFound
 
-        for folder in self._folders():
+        try:
+            known = str(uuid.UUID(artifact_id)) == artifact_id
+        except ValueError:
+            known = False
+        for folder in self._folders() if known else ():
             path = folder / artifact_id
-            if path.parent == folder and path.is_file():
+            if is_image(path):
                 self._last = folder
                 return path.open("rb")
         raise ArtifactNotFound(artifact_id)
@@ -147,9 +152,19 @@ def guarded(app: _App, host: str) -> _App:
         note = local and method == "PUT" and path.endswith("/note")
         if method not in _READING and not note:
             return _refuse(start_response, _REFUSED)
-        return app(environ, start_response)
+        return app(environ, _guarded_headers(start_response))
 
     return checked
+
+
+def _guarded_headers(start_response: Any) -> Any:
+    """Images stay images, and no page of another site may read what is answered."""
+
+    def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+        kept = [pair for pair in headers if pair[0].lower() != "access-control-allow-origin"]
+        return start_response(status, [*kept, ("X-Content-Type-Options", "nosniff")], *rest)
+
+    return start
 
 
 def _refuse(start_response: Any, reason: str) -> Iterable[bytes]:

@@ -226,6 +226,7 @@ class PipelineProblem:
             conditions=self.conditions,
             attributes={SPEC: self.spec.model_dump_json()},
             allow_drift=spec.allow_drift,
+            out=spec.out,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from accel_opt.core.errors import InputError, UnknownNameError
@@ -56,6 +57,8 @@ class SearchPlan:
             plain JSON values.
         attributes: What else is kept with the study for those who read it later.
         allow_drift: Go on under other conditions; earlier measurements are set aside.
+        out: Folder for sample images where the study's database is no file; None is
+            ./studies/<study>.
     """
 
     limits: tuple[Limit, ...]
@@ -82,6 +85,7 @@ class SearchPlan:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     allow_drift: bool = False
+    out: Path | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(self)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # How long a worker with nothing to start waits before it looks whether others are done.
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 0.5
+# A note is a few writes to the database: fast searches are not held up by theirs.
+_NOTE_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,10 @@ class Session:
         self._start = time.monotonic()
         # Failures of an earlier run say nothing of this one: the cable may be in again.
         self._first = len(self.ledger.records)
-        self._kept = Kept(self.study, self.on_event)
+        best = self.ledger.best
+        self._noted = (self._first, best.number if best else None)
+        self._note_at = 0.0
+        self._kept = Kept(self.study, self.plan.out, self.on_event)
 
     def run(self) -> Ending:
         """Searches until a rule ends it; every trial is told before anything is raised."""
@@ -103,6 +108,7 @@ class Session:
             if closed:
                 self.on_event(Notice(f"{closed} evaluation(s) of dead workers will be tried again"))
         ending = self._budget()
+        self._note(last=ending is not None)
         if ending:
             return ending
         proposal = self._proposal()
@@ -115,6 +121,16 @@ class Session:
         self._finish(trial, interrupted(proposal, trial.number, self.epoch))
         BUSY.discard((self.study.study_name, trial.number))
         return _Wait(Ending("lock", "the lock was lost"))
+
+    def _note(self, *, last: bool) -> None:
+        """Keeps the study's note up to date; under the lock, by what all workers have told."""
+        best = self.ledger.best
+        state = (len(self.ledger.records), best.number if best else None)
+        now = time.monotonic()
+        if state == self._noted or not (last or state[1] != self._noted[1] or now > self._note_at):
+            return
+        write_note(self.study, self.ledger)
+        self._noted, self._note_at = state, now + _NOTE_EVERY_S
 
     def _proposal(self) -> Setting | Ending | _Wait:
         """What to evaluate; an ending is final only when nobody evaluates anything any more."""
@@ -197,9 +213,6 @@ class Session:
             return
         self._own_failures = self._own_failures + 1 if record.outcome == "failed" else 0
         best = self.ledger.best
-        if best is record:
-            with self.lock:
-                write_note(self.study, self.ledger)
         self.on_event(
             TrialFinished(
                 number=record.number,

@@ -19,6 +19,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from typing_extensions import override
 
+from accel_opt.search.artifacts import only_images
 from accel_opt.search.conditions import CONDITIONS
 from accel_opt.search.records import ATTRIBUTE
 from accel_opt.search.verdicts import confirmed_trials
@@ -61,7 +62,7 @@ class StorageView(BaseStorage):
         def renamed(key: str) -> str:
             return _TRIAL_NOTE.sub(lambda m: f"{m[1]}{self._number(storage, int(m[2]))}:", key)
 
-        return {renamed(key): value for key, value in attributes.items()}
+        return {renamed(key): value for key, value in only_images(attributes).items()}
 
     @override
     def get_all_studies(self) -> list[FrozenStudy]:
@@ -157,7 +158,8 @@ class StorageView(BaseStorage):
         shown._trial_id = number  # noqa: SLF001
         shown.user_attrs = _readable(trial.user_attrs)
         values = list(trial.constraints.values())
-        attributes = {k: v for k, v in trial.system_attrs.items() if not _is_constraint(k)}
+        kept = only_images(trial.system_attrs)
+        attributes = {k: v for k, v in kept.items() if not _is_constraint(k)}
         shown._system_attrs = attributes | ({_LEGACY: values} if values else {})  # noqa: SLF001
         if trial.state.is_finished():
             self._shown[number] = shown

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
+import optuna
 import pytest
 from PIL import Image
 
@@ -101,6 +103,23 @@ def test_the_note_says_the_feasible_best_and_keeps_what_a_person_wrote(url):
     assert again.count(YOURS) == 1
 
 
+def test_the_note_follows_every_trial_that_is_told(url):
+    """Also those that others told, and those that change nothing but the count."""
+    from optuna_dashboard import get_note
+
+    seen = []
+
+    def slowly(config, batch):
+        if batch.index == 0:
+            note = get_note(optuna.load_study(study_name="search", storage=url))
+            seen.append(int(note.partition("**Evaluations**: ")[2].split()[0]))
+            time.sleep(1.1)
+        return evaluate(config, batch)
+
+    search(space(), slowly, plan(trials=4, confirm=False), storage=url)
+    assert seen == [0, 1, 2, 3]
+
+
 def test_a_note_that_grows_shorter_leaves_nothing_behind(url):
     from optuna_dashboard import get_note
 
@@ -130,7 +149,7 @@ def test_a_result_is_a_table_in_a_notebook():
 def test_a_study_whose_database_is_no_file_says_where_its_images_lie(tmp_path, monkeypatch):
     import optuna
 
-    from accel_opt.search.artifacts import FOLDER, folder_of
+    from accel_opt.search.artifacts import FOLDER, _chosen, folder_of
 
     monkeypatch.chdir(tmp_path)
     journal = optuna.storages.JournalStorage(
@@ -139,6 +158,9 @@ def test_a_study_whose_database_is_no_file_says_where_its_images_lie(tmp_path, m
     study = optuna.create_study(storage=journal, study_name="a/b")
     assert folder_of(study) is None
     assert FOLDER not in study.user_attrs  # reading writes nothing
-    chosen = folder_of(study, choose=True)
+    chosen = _chosen(study, None)
     assert chosen == tmp_path / "studies" / "a-b" / "artifacts"
     assert folder_of(study) == chosen
+    # A study of others says where to read, and never where to write.
+    study.set_user_attr(FOLDER, "/etc")
+    assert _chosen(study, tmp_path / "mine") == tmp_path / "mine" / "artifacts"

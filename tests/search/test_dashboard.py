@@ -226,3 +226,39 @@ def test_a_port_in_use_and_no_study_are_said(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="--storage"):
         server(Storages(None), "127.0.0.1", 0)
+
+
+def test_artifacts_of_a_foreign_study_are_images_or_nothing(painting, url, tmp_path):  # noqa: F811
+    """A database may come from anybody: no page, no link and no other file is served."""
+    import optuna
+
+    result = search(space(), painting, plan(trials=2, confirm=False), storage=url)
+    folder, trial = tmp_path / "artifacts", result.study.trials[0]
+    page, link, other = (f"0000000{n}-0000-4000-8000-000000000000" for n in (1, 2, 3))
+    (folder / page).write_text("<script>alert(1)</script>")
+    (folder / link).symlink_to("/etc/hostname")
+    (folder / "plain").write_text("no id")
+    storage = optuna.storages.RDBStorage(url)
+    for name, mimetype in ((page, "text/html"), (link, "image/png"), (other, "image/svg+xml")):
+        meta = {"artifact_id": name, "filename": "x.png", "mimetype": mimetype, "encoding": None}
+        for key in (f"artifacts:{name}", "artifacts:unlike"):
+            # Trials that have finished take nothing from Optuna; a foreign database may have it.
+            with storage.engine.begin() as connection:
+                connection.exec_driver_sql(
+                    "insert or replace into trial_system_attributes (trial_id, key, value_json) "
+                    "values (?, ?, ?)",
+                    (trial._trial_id, key, json.dumps(json.dumps(meta))),
+                )
+        storage.set_study_system_attr(result.study._study_id, f"artifacts:{name}", json.dumps(meta))
+    app = application(Storages(url))
+    shown = json.dumps(detail(app))
+    assert page not in shown
+    assert other not in shown
+    for name in (page, link, other, "plain"):
+        status, headers, content = call(app, f"/artifacts/1/{trial._trial_id}/{name}")
+        assert status != 200 or not content
+        assert b"script" not in content
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert "Access-Control-Allow-Origin" not in headers
+        status, _, content = call(app, f"/artifacts/1/{name}")
+        assert status != 200 or not content
