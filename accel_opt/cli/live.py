@@ -43,6 +43,7 @@ class LiveView:
     dots: list[Dot] = field(default_factory=list)
     limits: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
+    look_started: float = field(default_factory=time.monotonic)
     had: int = 0
     cell: tuple[int, int, str] | None = None
     _seen_items: int = 0
@@ -65,7 +66,7 @@ class LiveView:
             case events.ConfirmStarted():
                 self.phase = f"confirming {event.rank} of {event.n_candidates}"
                 self.now, self.share = f"{event.n_items} held-out prompts", 0.0
-                self._seen_items = 0
+                self._seen_items, self.look_started = 0, time.monotonic()
             case events.ConfirmProgress():
                 self._confirm(event)
             case events.ConfirmFinished():
@@ -82,7 +83,7 @@ class LiveView:
         self.timeout_s, self.limits = event.timeout_s, dict(event.limits)
         self.stopped = self.failed = self.items = 0
         self.best, self.dots = None, []
-        self.started = time.monotonic()
+        self.started = self.look_started = time.monotonic()
 
     def _finish(self, event: events.TrialFinished) -> None:
         self.done, self.best = event.trials_done, event.best
@@ -105,6 +106,9 @@ class LiveView:
 
     def left(self) -> str:
         """How much is left, in words; empty while nobody can know."""
+        if self.phase.startswith("confirming") and 0.1 < self.share < 1:
+            spent = time.monotonic() - self.look_started
+            return f"about {_duration(spent * (1 - self.share) / self.share)} left of this look"
         if self.phase != "searching":
             return ""
         spent, mine = time.monotonic() - self.started, self.done - self.had

@@ -7,6 +7,7 @@ and terminated, state saved.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from accel_opt import __version__
 from accel_opt.cli import interrupts
 from accel_opt.cli.output import clean, emit_json, messages
 from accel_opt.core.errors import AccelOptError, InputError
+from accel_opt.core.secrets import without_password
 
 app = typer.Typer(
     name="accel-opt",
@@ -128,8 +130,18 @@ def _run(arguments: list[str], *, debug: bool) -> int:  # noqa: PLR0911 - one pe
     # Typer makes a status of an interruption before it comes here.
     if status == _INTERRUPTED:
         status = 128 + (interrupts.asked() or signal.SIGINT)
-        return _fail(status, "interrupted; what was told is saved", as_json=as_json)
+        again = _same_again(arguments)
+        text = "interrupted; what was told is saved"
+        return _fail(status, f"{text}; go on: {again}" if again else text, as_json=as_json)
     return int(status or 0)
+
+
+def _same_again(arguments: list[str]) -> str:
+    """The line that goes on with an interrupted command, passwords left out; "" for most."""
+    if not {"search", "grid", "worker", "confirm", "judge"} & set(arguments[:1]):
+        return ""
+    kept = [a for a in arguments if a not in ("--again", "--overwrite")]
+    return shlex.join(["accel-opt", *map(without_password, kept)])
 
 
 def _usage(error: Any, arguments: list[str]) -> str:

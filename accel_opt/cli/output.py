@@ -17,7 +17,7 @@ JsonFlag = Annotated[
 ]
 
 QuietFlag = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Say nothing while it works, only the result.")
+    bool, typer.Option("--quiet", "-q", help="Plain lines, and only of what changes the answer.")
 ]
 
 

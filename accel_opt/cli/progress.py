@@ -30,7 +30,8 @@ class Progress:
     nothing is ever drawn over.
 
     Args:
-        quiet: Say nothing at all but the result.
+        quiet: Plain lines, and only those that change the answer: a better setting, a
+            confirmation, the end.
         console: Where to draw; stderr by default.
     """
 
@@ -86,9 +87,10 @@ class Progress:
                 )
             case events.ConfirmFinished():
                 word = "confirmed" if event.confirmed else "not confirmed"
-                self._line(f"{word}: {_numbers(event.best)} {event.reason}".rstrip())
+                self._line(f"{word}: {_numbers(event.best)} {event.reason}".rstrip(), tells=True)
             case events.SearchFinished():
-                self._line(f"search over after {event.trials_done} evaluations: {event.why}")
+                over = f"search over after {event.trials_done} evaluations: {event.why}"
+                self._line(over, tells=True)
 
     def cell(self, cell: Any, place: int, total: int) -> None:
         """Draws the beginning of one search of a grid."""
@@ -118,7 +120,8 @@ class Progress:
         why = f" ({event.reason})" if event.outcome == "failed" else ""
         self._line(
             f"{mark} {event.trials_done:>3} {speed:>7} {losses:<14} "
-            f"{event.outcome:<10} {event.config}{why}{best}"
+            f"{event.outcome:<10} {event.config}{why}{best}",
+            tells=better,
         )
 
     def _part(self, event: events.BatchDone | events.ConfirmProgress) -> None:
@@ -132,8 +135,8 @@ class Progress:
         losses = _losses(event.losses)
         self._line(f"trial {event.number}: {part}, {event.speedup:.2f}x {losses}")
 
-    def _line(self, text: str) -> None:
-        if self._quiet:
+    def _line(self, text: str, *, tells: bool = False) -> None:
+        if self._quiet and not tells:
             return
         self._said = time.monotonic()
         stamp = f"[{time.monotonic() - self._started:5.0f} s] "

@@ -17,21 +17,23 @@ def studies(storage: str | None) -> list[dict[str, Any]]:
     foreign = {(found.study, found.storage): found.results for found in imported(storage)}
     rows: list[dict[str, Any]] = []
     for found in all_studies(storage):
-        best = found.ledger.best
+        best = found.winner
         rows.append(
             {
                 "study": found.name,
                 "evaluations": len(found.records),
                 "imported": len(foreign.pop((found.name, found.storage), ())),
                 "feasible": len(found.ledger.feasible),
-                "best speedup": _speedup(best) if best else None,
+                "best speedup": round(best.speedup.value, 3) if best else None,
+                "confirmed": ("yes" if best.confirmed else "no") if best else "",
                 "best setting": str(best.config) if best else "",
                 "storage": found.storage,
             }
         )
     for (name, where), results in foreign.items():
         row = {"study": name, "evaluations": 0, "imported": len(results), "feasible": 0}
-        rows.append(row | {"best speedup": None, "best setting": "", "storage": where})
+        nothing = {"best speedup": None, "confirmed": "", "best setting": ""}
+        rows.append(row | nothing | {"storage": where})
     return rows
 
 
@@ -54,12 +56,12 @@ def trials(study: str | None, storage: str | None) -> list[dict[str, Any]]:
 
 
 def _evaluations(found: StudyView) -> list[dict[str, Any]]:
-    best, front = found.ledger.best, found.front
+    best, front = found.winner, found.front
     rows = []
     for record in found.records:
         marks = []
-        if best is not None and record.number == best.number:
-            marks.append("best")
+        if best is not None and record.number == best.trial:
+            marks.append("confirmed" if best.confirmed else "best")
         if record.key in front and record.outcome == "full":
             marks.append("front")
         row: dict[str, Any] = {

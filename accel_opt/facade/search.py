@@ -86,6 +86,8 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
         check_scorable(problem.given_pipe, ("clip", *spec.max_loss))
     _check_folder(spec)
     # What is wrong with the database is said before a model is loaded.
+    if spec.workers > 1 or spec.engine == "ray":
+        check_shareable(str(spec.storage), max(2, spec.workers))
     open_storage(spec.storage)
     if problem.model.note and problem.model.kind == "hub":
         on_event(Notice(f"{spec.model}: {problem.model.note}"))

@@ -65,6 +65,9 @@ def _reason(
         )
     if speedup < task.target and task.difficulty != "hard":
         return Reason.SPEEDUP, f"{speedup:.2f}x; {task.target:g}x is asked for"
+    if claim.excuses:
+        shown = "; ".join(claim.excuses)
+        return Reason.UNVERIFIED, f"it shows what cannot be repeated: {shown}"
     return None, ""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.errors import InputError, UnknownNameError
-from accel_opt.core.measurement import Limit
+from accel_opt.core.measurement import Best, Limit
 from accel_opt.core.secrets import masked
 from accel_opt.core.spec import StudySpec
 from accel_opt.search.artifacts import pictures
@@ -57,6 +57,13 @@ class StudyView:
     def n_settings(self) -> int:
         """Levels of the parameters multiplied: an upper bound of what the space holds."""
         return math.prod(len(numbers) for numbers in self.parameters.values())
+
+    @property
+    def winner(self) -> Best | None:
+        """The confirmed setting with its held-out numbers, else the best that was found."""
+        confirmed = next((v.best for v in self.verdicts if v.confirmed), None)
+        best = self.ledger.best
+        return confirmed or (self.ledger.show(best) if best else None)
 
     @property
     def front(self) -> set[str]:

@@ -53,7 +53,7 @@ def catches(pid, signum):
 @pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_ends_a_command_with_words_and_status(tmp_path, name, status):
     process = subprocess.Popen(
-        [sys.executable, "-m", "accel_opt.cli.main", "search", "--json"],
+        [sys.executable, "-m", "accel_opt.cli.main", "search", "--json", "--steps", "7"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -66,7 +66,8 @@ def test_a_signal_ends_a_command_with_words_and_status(tmp_path, name, status):
         process.send_signal(getattr(signal, name))
         out, err = process.communicate(timeout=60)
     assert process.returncode == status, err
-    assert "interrupted; what was told is saved" in err
+    assert "interrupted; what was told is saved; go on: accel-opt search" in err
+    assert json.loads(out)["error"].endswith("go on: accel-opt search --json --steps 7")
     assert json.loads(out)["status"] == status
 
 

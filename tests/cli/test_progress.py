@@ -115,9 +115,12 @@ def test_no_color_and_dumb_terminals_get_plain_lines(monkeypatch):
     assert not CONTROL.search(shown(environment={"TERM": "dumb"}))
 
 
-def test_quiet_says_nothing():
-    assert shown(quiet=True) == ""
-    assert shown(quiet=True, terminal=False) == ""
+def test_quiet_writes_plain_lines_of_what_changes_the_answer():
+    for terminal in (True, False):
+        text = shown(quiet=True, terminal=terminal)
+        assert not CONTROL.search(text)
+        kinds = [line.partition("] ")[2].split()[0] for line in text.splitlines()]
+        assert kinds == ["ok", "ok", "confirmed:", "search"], text
 
 
 def test_a_terminal_keeps_what_changes_the_answer():

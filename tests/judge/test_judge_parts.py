@@ -272,8 +272,12 @@ def test_unsteady_times_are_taken_once_more(task, monkeypatch):
 
 def test_what_cannot_be_repeated_is_unverified_and_never_passes(task):
     found = measured(speedup=3.0, replay=2.0)
-    outcome = verdict(task, claim(excuses=["the denoiser is compiled"]), found, "scorer")
+    compiled = claim(excuses=["the denoiser is compiled"])
+    outcome = verdict(task, compiled, found, "scorer")
     assert outcome.reason is Reason.UNVERIFIED
+    # Not even where images and times are those of the config that it shows.
+    outcome = verdict(task, compiled, measured(), "scorer")
+    assert (outcome.passed, outcome.reason) == (False, Reason.UNVERIFIED)
     assert "compiled" in outcome.error
 
 

@@ -1,4 +1,4 @@
-"""Entry: `python -P -m accel_opt.judge.inside program|trusted`."""
+"""Entry: `python -P -m accel_opt.judge.inside guest|trusted`."""
 
 from __future__ import annotations
 
