@@ -15,10 +15,12 @@ REASONS = {0: "nan", 1: "hang", 2: "died"}
 
 
 @pytest.mark.slow
-def test_sick_evaluators_fail_their_trial_only(journal, root, figures):
-    found, errors = besiege(
-        journal, root, trials=TRIALS, kills=0, workers=2, problem="tests.workers.problems:sick"
-    )
+def test_sick_evaluators_fail_their_trial_only(journal, root, figures, poller):
+    with poller(journal) as polled:
+        found, errors = besiege(
+            journal, root, trials=TRIALS, kills=0, workers=2, problem="tests.workers.problems:sick"
+        )
+    assert polled.failures == []
     assert found["statuses"] == {"0": 2}, errors[-2000:]
     counts = dict.fromkeys(REASONS.values(), 0)
     trials = study_of(journal).trials

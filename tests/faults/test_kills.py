@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -56,22 +57,33 @@ def test_workers_killed_over_300_trials(storage, root, figures, poller, how):
 
 
 @pytest.mark.slow
-def test_postgresql_restarted_in_mid_search(cluster, root, figures):
+def test_postgresql_restarted_in_mid_search(cluster, root, figures, poller):
     import threading
     import time
 
     url = cluster.url("restarted")
 
+    def completed():
+        with contextlib.suppress(KeyError):
+            return account(url)["completed"]
+        return 0
+
     def restarts():
+        told = 0
         for how in ("fast", "immediate"):
-            time.sleep(4)
+            # In mid-search: workers that have not begun yet are refused, and started again.
+            told += 30
+            while completed() < told:
+                time.sleep(0.2)
             cluster.restart(1.0, how)
 
     thread = threading.Thread(target=restarts)
-    found, errors = besiege(url, root, trials=200, kills=0, during=thread.start)
-    thread.join()
+    with poller(url) as polled:
+        found, errors = besiege(url, root, trials=200, kills=0, during=thread.start)
+        thread.join()
     state = account(url, found["acknowledged"])
-    figures(restarts=2, statuses=found["statuses"], **state)
+    figures(restarts=2, statuses=found["statuses"], **state, polls=polled.polls)
+    assert polled.failures == []
     assert found["statuses"] == {"0": 4}, errors[-2000:]
     assert state["completed"] == 200
     assert_sound(state)
