@@ -26,7 +26,16 @@ def _environment(*, escaping: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    for name in ("number", "times", "loss", "allowed", "spread", "loss_spread", "seconds"):
+    for name in (
+        "number",
+        "times",
+        "loss",
+        "allowed",
+        "spread",
+        "loss_spread",
+        "seconds",
+        "seconds_spread",
+    ):
         environment.filters[name] = getattr(words, name)
     environment.filters["duration"] = words.duration
     environment.filters["outcome"] = lambda word: words.OUTCOMES.get(word, word)

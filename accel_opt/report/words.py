@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from accel_opt.core.measurement import Interval, Limit
+from accel_opt.core.measurement import Best, Interval, Limit
 from accel_opt.report.model import StudyReport, Trial, Winner
 
 NOTHING = "–"
@@ -59,6 +59,16 @@ def seconds(value: float) -> str:
     if not math.isfinite(value):
         return NOTHING
     return f"{value:#.3g}".rstrip(".") + " s" if value < 1000 else f"{value:.0f} s"
+
+
+def seconds_spread(best: Best) -> str:
+    """The interval of a setting's seconds, which the speedup's gives; empty without."""
+    low, high = best.speedup.low, best.speedup.high
+    if not (math.isfinite(best.baseline_latency_s) and math.isfinite(high) and low > 0):
+        return ""
+    # The latency is what was measured; the interval of the ratio says how sure it is.
+    middle = best.latency_s * best.speedup.value
+    return f"{middle / high:.3g} .. {middle / low:.3g} s"
 
 
 def duration(value: float) -> str:

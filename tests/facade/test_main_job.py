@@ -121,3 +121,22 @@ def test_interrupted_then_the_same_command(tmp_path):
     study = read_study(document["study"], f"sqlite:///{tmp_path / 'mine' / 'study.db'}")
     keys = [record.key for record in study.records if record.outcome != "interrupted"]
     assert len(keys) == len(set(keys))
+    # What was found without confirmation is confirmed, and exported, by commands of their own.
+    where = ["--study", document["study"], "--storage", "sqlite:///mine/study.db", "--json"]
+    door = command[:3]
+    looked = subprocess.run(
+        [*door, "confirm", *where], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert looked.returncode in (0, 1), looked.stderr
+    verdicts = json.loads(looked.stdout)["verdicts"]
+    assert verdicts, "something was looked at"
+    exported = subprocess.run(
+        [*door, "export", *where, "--out", "mine.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Only what is confirmed is exported.
+    assert exported.returncode == looked.returncode, exported.stderr
+    assert (tmp_path / "mine.json").exists() == (looked.returncode == 0)
