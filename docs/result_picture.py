@@ -41,8 +41,9 @@ def plot_trials(axes, study, outcome, winner) -> None:
         if points:
             x, y = zip(*points, strict=True)
             axes.scatter(x, y, c=colour, marker=marker, s=34, label=label)
-    front = sorted((b.speedup.value, 100 * b.losses[limit.metric].value) for b in found_front(study))
-    if front:
+    best = pareto.front(study.ledger)
+    if best:
+        front = sorted((b.speedup.value, 100 * b.losses[limit.metric].value) for b in best)
         axes.plot(*zip(*front, strict=True), color="#1b7f5c", lw=1.2, zorder=1, label="front")
     steps = [r for r in outcome.references if r.kind == "fewer steps"]
     curve = sorted([(1.0, 0.0), *((r.speedup.value, 100 * r.score_loss.value) for r in steps)])
@@ -72,11 +73,6 @@ def plot_trials(axes, study, outcome, winner) -> None:
     axes.set_ylabel("CLIP score loss (%)")
     axes.legend(fontsize=8, loc="best")
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def found_front(study):
-    """The fully measured settings that nothing beats in both speed and loss."""
-    return pareto.front(study.ledger)
 
 
 def grouped(study) -> dict[str, list[tuple[float, float]]]:
