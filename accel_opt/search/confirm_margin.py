@@ -39,7 +39,7 @@ def best_safe(ledger: Ledger, plan: SearchPlan) -> Record | None:
 def confirmable(record: Record, ledger: Ledger, plan: SearchPlan) -> bool:
     """Whether the held-out items suffice for a record's first loss, as its own items scatter.
 
-    A loss below zero is luck for the most part: it is taken for none.
+    A loss below zero is luck for the most part: the true one is taken for none or more.
     """
     limit = plan.limits[0]
     if not plan.confirm or plan.frontier or limit.limit <= 0:
@@ -47,7 +47,7 @@ def confirmable(record: Record, ledger: Ledger, plan: SearchPlan) -> bool:
     loss = record.losses[limit.metric]
     # Its own scatter: beside harsh settings the usual one would hide how alike mild ones stay.
     reach = _reach(plan, ledger) * loss.se * math.sqrt(loss.n)
-    return max(loss.value, 0.0) + reach <= limit.limit
+    return _likely(loss) + reach <= limit.limit
 
 
 def margin(ledger: Ledger, plan: SearchPlan, saved: Callable[[Record], float]) -> float:
@@ -98,6 +98,15 @@ def room(plan: SearchPlan, baseline_s: float, looks_s: Sequence[float]) -> float
     timing = (len(looks_s) - 1) * TIMED_BATCHES * plan.batch_size * baseline_s
     left = 0.85 * plan.confirm_timeout_s / _OVERHEAD - timing
     return max(FEWEST_ITEMS, min(most, left / (baseline_s + sum(looks_s))))
+
+
+def _likely(loss: Estimate) -> float:
+    """Mean of a true loss that was measured with an error and is not below zero."""
+    if not 0 < loss.se < math.inf:
+        return max(loss.value, 0.0)
+    z = loss.value / loss.se
+    tail = math.exp(-0.5 * z * z - float(special.log_ndtr(z))) / math.sqrt(2 * math.pi)
+    return max(0.0, loss.value + loss.se * tail)
 
 
 def _reach(plan: SearchPlan, ledger: Ledger) -> float:

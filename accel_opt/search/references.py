@@ -62,7 +62,7 @@ class Comparison:
         reference_loss: Loss that the references would have at the winner's speedup; None where
             none of them is as fast.
         winner_loss: Loss of the winner on the same prompts, from the search.
-        beats: Whether the winner loses less, or is faster than any reference within the limit.
+        beats: Whether the winner loses less at equal latency, or nothing so fast was measured.
         text: The same in words.
     """
 
@@ -146,14 +146,13 @@ def _compare(
     there = float(
         np.interp(math.log(speedup), [math.log(s) for s, _ in curve], [v for _, v in curve])
     )
-    beats = loss < there or within < speedup
     word = "less" if loss < there else "more"
     text = (
         f"{kind}: {100 * there:+.2f} % loss at {speedup:.2f}x; the winner loses "
         f"{abs(100 * (there - loss)):.2f} points {word}. Within the limit {kind} "
         f"reaches {within:.2f}x"
     )
-    return Comparison(kind, there, loss, beats, text)
+    return Comparison(kind, there, loss, loss < there, text)
 
 
 def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
