@@ -61,7 +61,9 @@ def worker(
 
     with Progress(quiet=quiet) as progress:
         found = named(problem) if problem else of_study(storage, study, device=device, out=out)
-        ending = join(found, storage, study, seconds=timeout, apart=apart, on_event=progress)
+        ending = join(
+            found, storage, study, seconds=timeout, apart=apart, out=out, on_event=progress
+        )
     if as_json:
         emit_json({"study": study, "ended": ending.code, "why": ending.text})
     else:

@@ -10,8 +10,6 @@ from accel_opt.judge.errors import ProgramError, Reason
 from accel_opt.judge.measuring import Measured, excused
 from accel_opt.judge.model import LEEWAY, Outcome, Task
 
-_UNSTEADY = "the times are too unsteady to tell"
-
 
 def verdict(task: Task, claim: Claim, found: Measured, scorer: str) -> Outcome:
     """The outcome of a program whose config is the ground truth's and whose images are its own.
@@ -41,8 +39,14 @@ def verdict(task: Task, claim: Claim, found: Measured, scorer: str) -> Outcome:
             "speedup_interval": _bounds(speedup.low, speedup.high),
             "loss_interval": _bounds(loss.low, loss.high),
         },
-        unsteady=error.startswith(_UNSTEADY),
+        unsteady=_unsteady(found),
     )
+
+
+def _unsteady(found: Measured) -> bool:
+    """Whether it looks faster than its own config, and may be no faster at all."""
+    excess = found.log_excess.log_interval()
+    return excess.value > LEEWAY and excess.low <= 1
 
 
 def _reason(
@@ -54,8 +58,8 @@ def _reason(
             f"it is {excess.value:.2f} times as fast as the config it shows "
             f"({excess.low:.2f} to {excess.high:.2f}); {LEEWAY:.2f} is the most"
         )
-        if excess.low <= 1:  # it may be no faster at all
-            return Reason.UNVERIFIED, f"{_UNSTEADY}: {text}"
+        if _unsteady(found):
+            return Reason.UNVERIFIED, f"the times are too unsteady to tell: {text}"
         error = excused(ProgramError(Reason.TAMPERING, text), claim)
         return error.reason, str(error)
     if loss > task.max_score_loss:

@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from scipy import special
 
 from accel_opt.core.measurement import Limit
@@ -29,6 +30,8 @@ TIMED_BATCHES = 2
 _OVERHEAD = 1.15
 # Settings that save less work than this say little of how scatter grows with it.
 _LEAST_SAVED = 0.05
+# Points at which the distribution of a true loss is taken.
+_QUANTILES = (np.arange(32) + 0.5) / 32
 
 
 def best_safe(ledger: Ledger, plan: SearchPlan) -> Record | None:
@@ -47,7 +50,8 @@ def confirmable(record: Record, ledger: Ledger, plan: SearchPlan) -> bool:
     loss = record.losses[limit.metric]
     # Its own scatter: beside harsh settings the usual one would hide how alike mild ones stay.
     reach = _reach(plan, ledger) * loss.se * math.sqrt(loss.n)
-    return _likely(loss) + reach <= limit.limit
+    likely = float(np.mean(believed(loss.value, loss.se, limit)))
+    return likely + reach <= limit.limit
 
 
 def margin(ledger: Ledger, plan: SearchPlan, saved: Callable[[Record], float]) -> float:
@@ -100,13 +104,14 @@ def room(plan: SearchPlan, baseline_s: float, looks_s: Sequence[float]) -> float
     return max(FEWEST_ITEMS, min(most, left / (baseline_s + sum(looks_s))))
 
 
-def _likely(loss: Estimate) -> float:
-    """Mean of a true loss that was measured with an error and is not below zero."""
-    if not 0 < loss.se < math.inf:
-        return max(loss.value, 0.0)
-    z = loss.value / loss.se
-    tail = math.exp(-0.5 * z * z - float(special.log_ndtr(z))) / math.sqrt(2 * math.pi)
-    return max(0.0, loss.value + loss.se * tail)
+def believed(value: float, own: float, limit: Limit) -> np.ndarray:
+    """Quantiles of a true loss that was measured with an error."""
+    # A loss below zero is luck for the most part: it is left out of what can be.
+    below = special.ndtr(-value / own) if limit.limit > 0 and own else 0.0
+    if below > 1 - 1e-9 or not own:
+        return np.full(len(_QUANTILES), max(value, 0.0) if limit.limit > 0 else value)
+    found: np.ndarray = value + own * special.ndtri(below + _QUANTILES * (1 - below))
+    return found
 
 
 def _reach(plan: SearchPlan, ledger: Ledger) -> float:

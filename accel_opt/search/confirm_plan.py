@@ -11,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from accel_opt.core.measurement import Limit
-from accel_opt.search.confirm_margin import ALPHA, FEWEST_ITEMS, PASSES, deviation, room
+from accel_opt.search.confirm_margin import ALPHA, FEWEST_ITEMS, PASSES, believed, deviation, room
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
@@ -20,8 +20,6 @@ _POWER = 0.9
 _MOST_COMBINED = 12
 # What a search that ends with nothing confirmed is counted as: half the baseline's speed.
 _NOTHING = -math.log(2)
-# Points at which the distribution of a candidate's true loss is taken.
-_QUANTILES = (np.arange(32) + 0.5) / 32
 
 # What a model makes of settings' losses: mean and deviation, by key and metric.
 Expected = Mapping[str, Mapping[str, tuple[float, float]]]
@@ -118,7 +116,7 @@ class _Judge:
         power = 1.0
         for limit in self.plan.limits:
             scatter = deviation(record.losses[limit.metric], self.ledger, limit)
-            losses = _believed(*self._loss(record, limit, scatter), limit)
+            losses = believed(*self._loss(record, limit, scatter), limit)
             reach = (limit.limit - losses) * math.sqrt(n) + special.ndtri(alpha) * scatter
             power *= float(np.mean(special.ndtr(reach / scatter) if scatter else reach >= 0))
         return power
@@ -143,13 +141,3 @@ class _Judge:
         """Items (times seeds) that each look may take in the time that there is."""
         base = chosen[0].baseline_latency_s
         return room(self.plan, base, [record.latency_s for record in chosen])
-
-
-def _believed(value: float, own: float, limit: Limit) -> np.ndarray:
-    """Quantiles of a true loss that was measured with an error."""
-    # A loss below zero is luck for the most part: it is left out of what can be.
-    below = special.ndtr(-value / own) if limit.limit > 0 and own else 0.0
-    if below > 1 - 1e-9 or not own:
-        return np.full(len(_QUANTILES), max(value, 0.0) if limit.limit > 0 else value)
-    found: np.ndarray = value + own * special.ndtri(below + _QUANTILES * (1 - below))
-    return found

@@ -11,7 +11,7 @@ from fast import PlainAttention
 from stage import Stage
 from torch import Tensor, nn
 from torch.nn import functional
-from unet import EMPTY_SHARE, latents, scheduler
+from unet import EMPTY_SHARE, latents, noised, scheduler
 
 BATCH = 64  # for each process
 LAYERS, HEADS, HEAD_WIDTH = 8, 5, 32
@@ -65,13 +65,7 @@ def _losses(model: nn.Module, folder: Path) -> Callable[[torch.Generator], Tenso
         x, text, mask = clean[rows].float(), hidden[rows].float(), masks[rows].clone()
         dropped = torch.rand(BATCH, generator=generator) < EMPTY_SHARE
         text[dropped], mask[dropped] = empty.float(), empty_mask
-        # one time in each of equal strata: less noise in the gradient
-        strata = torch.randperm(BATCH, generator=generator)
-        within = torch.rand(BATCH, generator=generator)
-        times = ((strata + within) * (1000 / BATCH)).long().clamp(max=999)
-        noise = torch.randn(x.shape, generator=generator)
-        noisy = noise_schedule.add_noise(x, noise, times)
-        target = noise_schedule.get_velocity(x, noise, times)
+        noisy, times, target = noised(x, noise_schedule, generator)
         with torch.autocast("cpu", torch.bfloat16):
             guess = model(
                 noisy,

@@ -82,6 +82,19 @@ def embeddings(folder: Path) -> tuple[Tensor, Tensor]:
     return hidden[1:], hidden[0]
 
 
+def noised(
+    x: Tensor, noise_schedule: DDIMScheduler, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Latents with noise, their times (n,), and the velocities that are to be predicted."""
+    # one time in each of equal strata: less noise in the gradient
+    strata = torch.randperm(len(x), generator=generator)
+    within = torch.rand(len(x), generator=generator)
+    times = ((strata + within) * (1000 / len(x))).long().clamp(max=999)
+    noise = torch.randn(x.shape, generator=generator)
+    noisy = noise_schedule.add_noise(x, noise, times)
+    return noisy, times, noise_schedule.get_velocity(x, noise, times)
+
+
 def train(folder: Path, minutes: float, steps: int = 20_000) -> None:
     model = build().to(memory_format=torch.channels_last)
     speed_up(model)
@@ -99,13 +112,7 @@ def _losses(model: nn.Module, folder: Path) -> Callable[[torch.Generator], Tenso
         x, text = clean[rows].float(), hidden[rows].float()
         dropped = torch.rand(BATCH, generator=generator) < EMPTY_SHARE
         text[dropped] = empty.float()
-        # one time in each of equal strata: less noise in the gradient
-        strata = torch.randperm(BATCH, generator=generator)
-        within = torch.rand(BATCH, generator=generator)
-        times = ((strata + within) * (1000 / BATCH)).long().clamp(max=999)
-        noise = torch.randn(x.shape, generator=generator)
-        noisy = noise_schedule.add_noise(x, noise, times)
-        target = noise_schedule.get_velocity(x, noise, times)
+        noisy, times, target = noised(x, noise_schedule, generator)
         with torch.autocast("cpu", torch.bfloat16):
             noisy = noisy.to(memory_format=torch.channels_last)
             guess = model(noisy, times, text).sample

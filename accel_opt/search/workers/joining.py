@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 from accel_opt.core.errors import StudyMismatchError
 from accel_opt.core.events import Notice, OnEvent, ignore
@@ -23,6 +24,7 @@ def join(
     seconds: float | None = None,
     allow_drift: bool = False,
     apart: bool = False,
+    out: Path | None = None,
     on_event: OnEvent = ignore,
 ) -> Ending:
     """Searches a study together with whoever else does.
@@ -34,6 +36,7 @@ def join(
         seconds: Seconds that are left; None takes what the study's plan says.
         allow_drift: Go on under other conditions; earlier measurements are set aside.
         apart: Where this machine differs from the study's, search a study of its own beside it.
+        out: Folder for sample images; None takes what the problem's plan says.
         on_event: Told of every step.
 
     Returns:
@@ -44,7 +47,7 @@ def join(
         InputError: The storage cannot be shared.
     """
     check_shareable(storage, 2)
-    plan = replace(divided(problem.plan), allow_drift=allow_drift)
+    plan = replace(divided(problem.plan), allow_drift=allow_drift, out=out or problem.plan.out)
     if seconds is not None:
         plan = replace(plan, timeout_s=seconds)
     mine = replace(problem, plan=plan)

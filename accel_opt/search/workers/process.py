@@ -76,6 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.study,
             seconds=options.seconds,
             allow_drift=options.allow_drift,
+            out=options.out,
             on_event=tell,
         )
     except InputError as error:
