@@ -61,10 +61,10 @@ def seconds(value: float) -> str:
     return f"{value:#.3g}".rstrip(".") + " s" if value < 1000 else f"{value:.0f} s"
 
 
-def seconds_spread(best: Best) -> str:
+def seconds_spread(best: Best | Trial) -> str:
     """The interval of a setting's seconds, which the speedup's gives; empty without."""
     low, high = best.speedup.low, best.speedup.high
-    if not (math.isfinite(best.baseline_latency_s) and math.isfinite(high) and low > 0):
+    if not (math.isfinite(best.latency_s) and math.isfinite(high) and low > 0):
         return ""
     # The latency is what was measured; the interval of the ratio says how sure it is.
     middle = best.latency_s * best.speedup.value
