@@ -30,7 +30,10 @@ def search(
     ] = None,
     negative_prompt: Annotated[str | None, typer.Option(help="Same for every prompt.")] = None,
     accelerators: Annotated[
-        str | None, typer.Option(help="Searched together, such as deepcache,tome,tgate.")
+        str | None,
+        typer.Option(
+            help="Searched together; deepcache,tome,tgate by default, tome,tgate on PixArt."
+        ),
     ] = None,
     require_all: Annotated[
         bool | None, typer.Option("--require-all", help="Leave no accelerator off.")

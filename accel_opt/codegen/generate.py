@@ -67,7 +67,7 @@ def generate_code(
     if model.info.pipeline.startswith("PixArt"):
         # Cleaning changes the texts, and only where two more packages are installed.
         arguments = {**(lines.call_arguments or {}), "clean_caption": False}
-        lines = replace(lines, call_arguments=arguments)
+        lines = replace(lines, call_arguments=arguments | dict(model.call_arguments))
     by_us = model.embedded or style == "library"
     constants = _constants(entry, chosen, model, by_us=by_us)
     if style == "library":

@@ -41,6 +41,7 @@ class ModelSource:
         guidance_scale: Guidance unless told otherwise.
         half: Precision on GPUs unless told otherwise.
         prompt: One that it knows.
+        call_arguments: What its calls need besides.
     """
 
     source: str
@@ -50,6 +51,7 @@ class ModelSource:
     guidance_scale: float
     half: str
     prompt: str = _PROMPT
+    call_arguments: tuple[tuple[str, Any], ...] = ()
 
 
 def model_source(name: str, provenance: Mapping[str, Any]) -> ModelSource:
@@ -76,6 +78,7 @@ def model_source(name: str, provenance: Mapping[str, Any]) -> ModelSource:
         guidance_scale=found.guidance_scale,
         half=found.dtype or "float16",
         prompt=_EMBEDDED_PROMPT if found.kind == "embedded" else _PROMPT,
+        call_arguments=found.call_arguments,
     )
 
 

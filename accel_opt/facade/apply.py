@@ -62,8 +62,9 @@ def model_name(pipe: Any) -> str:
     from accel_opt import shapes
 
     source = str(getattr(pipe.config, "_name_or_path", "") or pipe.name_or_path)
-    if source and Path(source) == shapes.pipeline_folder():
-        return "shapes"
+    embedded = shapes.model_name(source)
+    if embedded:
+        return embedded
     try:
         return find_model(source).name
     except InputError:

@@ -77,7 +77,7 @@ class Bench:
 
     def scorer(self, model: str) -> Scorer:
         """The CLIP score that goes with a model."""
-        own = str(shapes.clip_folder()) if model == "shapes" else ""
+        own = str(shapes.clip_folder()) if model in shapes.NAMES else ""
         checkpoint = self.conditions.scorer or own
         if checkpoint not in self._scorers:
             self._scorers[checkpoint] = Scorer(checkpoint, self.device or "cpu")

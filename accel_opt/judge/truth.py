@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from accel_opt import shapes
 from accel_opt.core.errors import InputError
@@ -81,8 +80,9 @@ def identity(model: str) -> str:
     """One word for a model, whichever of its names, ids or cached folders it was loaded by."""
     if not model:
         return ""
-    if "/" in model and Path(model) == shapes.pipeline_folder():
-        return "shapes"
+    embedded = shapes.model_name(model)
+    if embedded:
+        return embedded
     cached = _SNAPSHOT.search(model)
     name = f"{cached.group(1)}/{cached.group(2)}" if cached else model
     try:

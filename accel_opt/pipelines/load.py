@@ -92,7 +92,7 @@ def _located(model: Model, options: HubOptions, tell: OnNotice) -> str:
     if model.kind == "embedded":
         from accel_opt import shapes
 
-        return str(shapes.pipeline_folder())
+        return str(shapes.pipeline_folder(model.name))
     source = source_of(model, options) if model.kind == "hub" else model.source
     if source != model.source:
         tell(f"{source} is loaded from the cache; it was withdrawn from the hub")
@@ -108,7 +108,9 @@ def _from_pretrained(
     arguments: dict[str, Any] = {"dtype": dtype}
     # Parts that were left out when it was saved (SD3 without T5): diffusers wants to be told so.
     arguments |= {name: None for name, part in index.items() if part == [None, None]}
-    if kind != "embedded":
+    if kind == "embedded":
+        arguments |= _shared(source, dtype)
+    else:
         arguments["variant"] = options.variant
     if kind == "hub":
         arguments |= options.arguments()
@@ -124,6 +126,16 @@ def _from_pretrained(
     except Exception as error:
         # Diffusers lets through whatever a damaged file makes its readers raise.
         raise explained(error, options.wanted(source)) from error
+
+
+def _shared(source: str, dtype: Any) -> dict[str, Any]:
+    """The parts that one embedded pipeline has from the other, by name."""
+    from diffusers import AutoencoderKL
+
+    from accel_opt import shapes
+
+    folders = shapes.shared_parts(source)
+    return {name: AutoencoderKL.from_pretrained(f, dtype=dtype) for name, f in folders.items()}
 
 
 def _silent(text: str) -> None:

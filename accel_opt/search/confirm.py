@@ -2,9 +2,10 @@
 
 A search that picks the best of many settings picks luck with it. So before confirmation begins
 K candidates and the number of items are fixed, each candidate is looked at once, and it holds
-only if the one-sided upper bound of every loss, at 0.025 / K, is within its limit: by
-Bonferroni's bound a setting that is not feasible is confirmed in at most 2.5 % of searches,
-however it was selected, as the items are fresh.
+only if the one-sided upper bound of every loss, at 0.0225 / K, is within its limit: by
+Bonferroni's bound, and with something to spare for a test of few items that is not exact, a
+setting that is not feasible is confirmed in at most 2.5 % of searches, however it was selected,
+as the items are fresh.
 
     python -m accel_opt.search.confirm --storage URL --study NAME --evaluate module:function
 """

@@ -37,6 +37,7 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
         "model": model.name,
         "scheduler": scheduler_class_name(spec.scheduler),
         "guidance_scale": _either(spec.guidance_scale, model.guidance_scale),
+        "accelerators": _accelerators(spec, model),
         "prompts": _either(spec.prompts, EMBEDDED_PROMPTS if embedded else model.prompts),
         "prompts_from": spec.prompts_from or model.prompts_from,
         "batch_size": spec.batch_size or model.batch_size,
@@ -51,6 +52,11 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
     storage = spec.storage or default_storage(folder, several)
     update = {"study": name, "out": folder, "storage": storage}
     return full.model_copy(update=update), model
+
+
+def _accelerators(spec: StudySpec, model: Model) -> tuple[str, ...]:
+    chosen = "accelerators" in spec.model_fields_set
+    return spec.accelerators if chosen else model.accelerators or spec.accelerators
 
 
 def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:

@@ -1,4 +1,6 @@
-"""The embedded model `shapes`: a small trained text-to-image pipeline, its scorer, its captions.
+"""The embedded models: small trained text-to-image pipelines, their scorer, their captions.
+
+`shapes` is a StableDiffusionPipeline, `shapes-dit` a PixArtAlphaPipeline on the same world.
 
 Only data and where it lies; `studies/shapes` holds what drew, trained and exported it.
 """
@@ -10,16 +12,25 @@ from typing import Any
 
 __all__ = [
     "CAPTIONS_FILE",
+    "NAMES",
     "REFERENCES_FILE",
     "about",
     "captions",
     "clip_folder",
     "heldout_captions",
+    "model_name",
     "pipeline_folder",
+    "shared_parts",
 ]
 
 _HERE = Path(__file__).resolve().parent
 _N_HELD_OUT = 320  # the first lines of the file of captions
+
+_FOLDERS = {
+    "shapes": _HERE / "weights" / "pipeline",
+    "shapes-dit": _HERE / "weights" / "dit",
+}
+NAMES = tuple(_FOLDERS)
 
 CAPTIONS_FILE = _HERE / "captions.txt"
 # Fewer steps and guidance cut-offs of the embedded model, measured once by studies/shapes.
@@ -37,9 +48,25 @@ def heldout_captions() -> tuple[str, ...]:
     return captions()[:_N_HELD_OUT]
 
 
-def pipeline_folder() -> Path:
-    """A StableDiffusionPipeline as `save_pretrained` writes it, in float16."""
-    return _HERE / "weights" / "pipeline"
+def pipeline_folder(name: str = "shapes") -> Path:
+    """A pipeline as `save_pretrained` writes it, in float16.
+
+    Raises:
+        KeyError: No embedded model of this name.
+    """
+    return _FOLDERS[name]
+
+
+def model_name(folder: str | Path) -> str | None:
+    """The embedded model that lies in a folder; None when none does."""
+    path = Path(folder)
+    return next((name for name, known in _FOLDERS.items() if path == known), None)
+
+
+def shared_parts(folder: str | Path) -> dict[str, Path]:
+    """Folders of the parts that an embedded pipeline has from the other one, by part."""
+    shares = Path(folder) == _FOLDERS["shapes-dit"]
+    return {"vae": _FOLDERS["shapes"] / "vae"} if shares else {}
 
 
 def clip_folder() -> Path:

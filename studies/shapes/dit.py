@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from unet import EMPTY_SHARE, latents, noised, scheduler
 
-BATCH = 64  # for each process
+BATCH = 48  # for each process
 LAYERS, HEADS, HEAD_WIDTH = 8, 5, 32
 # PixArt's other conditions, which a model of one size has not.
 NO_CONDITIONS = {"resolution": None, "aspect_ratio": None}
@@ -51,7 +51,7 @@ def embeddings(folder: Path) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def train(folder: Path, minutes: float, steps: int = 40_000) -> None:
     model = build()
     model.set_attn_processor(PlainAttention())
-    run = Stage("dit", model, folder, steps, 1e-3, minutes, warmup=500, ema=0.999)
+    run = Stage("dit", model, folder, steps, 1.5e-3, minutes, warmup=300, ema=0.999, muon=True)
     run.run(_losses(run.model, folder))
 
 

@@ -52,12 +52,21 @@ class Stage:
     decay_until: int | None = None
     ending: bool = False
     on_save: Callable[[], None] | None = None
+    # Orthogonalised steps (Muon) for the matrices inside blocks: a transformer learns faster so.
+    muon: bool = False
+    matrices: torch.optim.Optimizer | None = field(init=False, default=None)
     average: nn.Module = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
         self.average = copy.deepcopy(self.model).requires_grad_(False) if self.ema else self.model
-        weights = [p for p in self.model.parameters() if p.requires_grad]
+        inner = self._inner_matrices()
+        chosen = {id(weight) for weight in inner}
+        weights = [p for p in self.model.parameters() if p.requires_grad and id(p) not in chosen]
+        if inner:
+            self.matrices = torch.optim.Muon(
+                inner, lr=self.rate, weight_decay=self.weight_decay, adjust_lr_fn="match_rms_adamw"
+            )
         groups: list[dict[str, Any]] = [
             {"params": [p for p in weights if p.ndim > 1], "weight_decay": self.weight_decay},
             {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
@@ -65,6 +74,14 @@ class Stage:
         self.optimizer = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.99), fused=True)
         if self.path.exists():
             self._restore(torch.load(self.path, weights_only=True))
+
+    def _inner_matrices(self) -> list[nn.Parameter]:
+        named = self.model.named_parameters() if self.muon else ()
+        return [p for name, p in named if "blocks." in name and p.ndim == 2 and "table" not in name]
+
+    @property
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        return [self.optimizer, *([self.matrices] if self.matrices else [])]
 
     @property
     def path(self) -> Path:
@@ -88,14 +105,15 @@ class Stage:
         total, n_total = 0.0, 0
         while not self._finished():
             started = time.perf_counter()
-            for group in self.optimizer.param_groups:
+            for group in (group for each in self.optimizers for group in each.param_groups):
                 group["lr"] = self.current_rate()
             loss = loss_of(torch.Generator().manual_seed(self.step * n_processes() + process()))
-            self.optimizer.zero_grad(set_to_none=True)
+            self.model.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self._share()
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
+            for optimizer in self.optimizers:
+                optimizer.step()
             self.step += 1
             self._update_average()
             self.spent_s += time.perf_counter() - started
@@ -155,6 +173,7 @@ class Stage:
             "model": self.model.state_dict(),
             "average": self.average.state_dict() if self.ema else None,
             "optimizer": self.optimizer.state_dict(),
+            "matrices": self.matrices.state_dict() if self.matrices else None,
             "step": self.step,
             "spent_s": self.spent_s,
             "first_step": self.first_step,
@@ -177,4 +196,6 @@ class Stage:
             self.first_step = self.step
         else:
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.matrices:
+                self.matrices.load_state_dict(state["matrices"])
         self.decay_from, self.decay_until = state["decay"]

@@ -14,7 +14,7 @@ from accel_opt.core.errors import UnknownNameError
 from accel_opt.core.events import ConfirmFinished, ConfirmProgress, ConfirmStarted
 from accel_opt.core.measurement import Limit
 from accel_opt.search import search
-from accel_opt.search.confirm_margin import margin
+from accel_opt.search.confirm_margin import ALPHA, margin
 from accel_opt.search.confirm_plan import ConfirmPlan, plan_confirmation
 from accel_opt.search.confirm_study import confirm_study, main
 from accel_opt.search.ledger import Ledger, fill
@@ -38,7 +38,7 @@ def test_candidates_are_fixed_fastest_first():
     gains = [record.gain.value for record in chosen.candidates]
     assert 1 <= len(gains) <= 3
     assert gains == sorted(gains, reverse=True)
-    assert chosen.alpha == pytest.approx(0.025 / len(gains))
+    assert chosen.alpha == pytest.approx(ALPHA / len(gains))
     assert 20 <= chosen.n_items <= 60
 
 
