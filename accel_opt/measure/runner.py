@@ -173,10 +173,7 @@ class PipelineEvaluator:
         images = to_uint8(raw)
         check(images, prompts, reference.images)
         self._earlier.check(name, batch, images, prompts, reference.images)
-        scores = {
-            metric_name: metric.score(images, prompts, reference.images)
-            for metric_name, metric in self._metrics.items()
-        }
+        scores = scored(self._metrics, images, prompts, reference.images)
         return BatchMeasurement(
             seconds=(seconds,),
             baseline_seconds=tuple(base),
@@ -211,7 +208,7 @@ class PipelineEvaluator:
         if self._key(batch) not in self._references:
             images = to_uint8(raw)
             check(images, prompts)
-            scores = {n: m.score(images, prompts, images) for n, m in self._metrics.items()}
+            scores = scored(self._metrics, images, prompts, images)
             self._references[self._key(batch)] = _Reference(images, scores)
         return seconds
 
@@ -236,6 +233,13 @@ class PipelineEvaluator:
             sign = 1 if metric.higher_is_better else -1
             return [sign * (b - f) for b, f in zip(base[name], scores[name], strict=True)]
         return []
+
+
+def scored(
+    metrics: dict[str, Metric], images: Images, prompts: tuple[str, ...], baseline: Images
+) -> dict[str, tuple[float, ...]]:
+    """Every metric's scores of N images beside the baseline's, by metric."""
+    return {name: metric.score(images, prompts, baseline) for name, metric in metrics.items()}
 
 
 @dataclass(frozen=True)

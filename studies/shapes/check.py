@@ -1,6 +1,6 @@
-"""Holds the embedded models against their bars; prints a table and writes check.json.
+"""Holds an embedded model against its bars; prints a table and writes check.json.
 
-    python studies/shapes/check.py [--guidance 4] [--images 64] [--sheet sheet.png]
+    python studies/shapes/check.py [--model shapes-dit] [--guidance 4] [--images 64]
 
 Bars, at 20 DDIM steps on held-out captions: the scorer ranks the true caption first among 32 in at
 least 90 %, and the pixel check agrees on background and on figures in at least 90 % each.
@@ -22,29 +22,22 @@ from pixels import agrees
 from world import parse
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+import accel_opt
 from accel_opt import shapes
+from accel_opt.pipelines.calls import own_arguments
 
 BATCH = 16
 AMONG = 32
 BAR = 0.9
 
 
-def load_pipe(checkpoints: Path | None = None) -> Any:
-    """The embedded pipeline in float32; with checkpoints, the transformer's made of those."""
-    from diffusers import StableDiffusionPipeline
+def load_pipe(model: str = "shapes", checkpoints: Path | None = None) -> Any:
+    """An embedded pipeline in float32, from the package or from checkpoints that are not in it."""
+    if checkpoints is None:
+        return accel_opt.load_pipeline(model, device="cpu")
+    import export
 
-    if checkpoints is not None:
-        from export import dit_pipeline
-
-        pipe = dit_pipeline(checkpoints)
-        pipe.set_progress_bar_config(disable=True)
-        return pipe
-    pipe = StableDiffusionPipeline.from_pretrained(
-        shapes.pipeline_folder(),
-        torch_dtype=torch.float32,
-        safety_checker=None,
-        requires_safety_checker=False,
-    )
+    pipe = (export.dit_pipeline if model == "shapes-dit" else export.pipeline)(checkpoints)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -85,16 +78,10 @@ def generate(pipe: Any, texts: list[str], steps: int, guidance: float, seed: int
             height=64,
             width=64,
             output_type="np",
-            **_own(pipe),
+            **own_arguments(pipe),
         ).images
         parts.append((images * 255).astype("uint8"))
     return np.concatenate(parts)
-
-
-def _own(pipe: Any) -> dict[str, Any]:
-    """PixArt's pipelines would take the nearest of their own sizes, and clean the captions."""
-    pixart = type(pipe).__name__.startswith("PixArt")
-    return {"use_resolution_binning": False, "clean_caption": False} if pixart else {}
 
 
 def figures(pictures: Pixels, texts: list[str], scorer: Scorer) -> dict[str, float]:
@@ -131,10 +118,11 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=64)
     parser.add_argument("--steps", type=int, nargs="*", default=[20, 10, 7, 5, 3])
     parser.add_argument("--sheet", type=Path)
-    parser.add_argument("--dit", type=Path, help="folder of checkpoints: the transformer instead")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "check.json")
+    parser.add_argument("--model", default="shapes", choices=shapes.NAMES)
+    parser.add_argument("--checkpoints", type=Path, help="a folder of these, not the package's")
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    pipe, scorer = load_pipe(options.dit), Scorer()
+    pipe, scorer = load_pipe(options.model, options.checkpoints), Scorer()
     texts = list(shapes.heldout_captions())[: options.images]
     rows: dict[str, dict[str, float]] = {}
     print("steps  score  first of 32  background  figures  seconds")
@@ -152,7 +140,9 @@ def main() -> int:
         if options.sheet:
             sheet(pictures, options.sheet.with_stem(f"{options.sheet.stem}-{steps}"))
     held = {"images": options.images, "guidance": options.guidance, "steps": rows}
-    options.out.write_text(json.dumps(held, indent=2) + "\n")
+    name = "check.json" if options.model == "shapes" else f"check-{options.model}.json"
+    out = options.out or Path(__file__).parent / name
+    out.write_text(json.dumps(held, indent=2) + "\n")
     best = rows[str(options.steps[0])]
     return int(min(best["first_among_32"], best["background"], best["figures"]) < BAR)
 

@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import t5
+import teacher
 import torch
 from data import captions_of, scenes
 from diffusers import PixArtTransformer2DModel
 from fast import PlainAttention
 from stage import Stage
-from torch import Tensor, nn
+from teacher import Noised
+from torch import Tensor
 from torch.nn import functional
 from unet import EMPTY_SHARE, latents, noised, scheduler
 
 BATCH = 48  # for each process
+TAUGHT_SHARE = 0.8  # of what is learned: the UNet's guess; the rest is the drawing's own velocity
 LAYERS, HEADS, HEAD_WIDTH = 8, 5, 32
 # PixArt's other conditions, which a model of one size has not.
 NO_CONDITIONS = {"resolution": None, "aspect_ratio": None}
@@ -52,28 +56,37 @@ def train(folder: Path, minutes: float, steps: int = 40_000) -> None:
     model = build()
     model.set_attn_processor(PlainAttention())
     run = Stage("dit", model, folder, steps, 1.5e-3, minutes, warmup=300, ema=0.999, muon=True)
-    run.run(_losses(run.model, folder))
+    # Compiled code shares the weights; what is saved does not know of it.
+    run.run(_losses(torch.compile(run.model), folder))
 
 
-def _losses(model: nn.Module, folder: Path) -> Callable[[torch.Generator], Tensor]:
+def _losses(model: Callable[..., Any], folder: Path) -> Callable[[torch.Generator], Tensor]:
     clean, _ = latents(folder)
     hidden, masks, empty, empty_mask = embeddings(folder)
     noise_schedule = scheduler()
 
-    def loss_of(generator: torch.Generator) -> Tensor:
+    def draw(index: int) -> Noised:
+        generator = torch.Generator().manual_seed(index)
         rows = torch.randint(len(clean), (BATCH,), generator=generator)
-        x, text, mask = clean[rows].float(), hidden[rows].float(), masks[rows].clone()
         dropped = torch.rand(BATCH, generator=generator) < EMPTY_SHARE
-        text[dropped], mask[dropped] = empty.float(), empty_mask
-        noisy, times, target = noised(x, noise_schedule, generator)
+        return Noised(rows, dropped, *noised(clean[rows].float(), noise_schedule, generator))
+
+    taught = teacher.guesses(folder, draw, BATCH)
+
+    def loss_of(generator: torch.Generator) -> Tensor:
+        index = generator.initial_seed() % teacher.BLOCKS
+        batch = draw(index)
+        text, mask = hidden[batch.rows].float(), masks[batch.rows].clone()
+        text[batch.dropped], mask[batch.dropped] = empty.float(), empty_mask
         with torch.autocast("cpu", torch.bfloat16):
             guess = model(
-                noisy,
+                batch.noisy,
                 encoder_hidden_states=text,
-                timestep=times,
+                timestep=batch.times,
                 added_cond_kwargs=NO_CONDITIONS,
                 encoder_attention_mask=mask,
             ).sample
-        return functional.mse_loss(guess.float(), target)
+        told = torch.from_numpy(taught[index].astype("float32"))
+        return functional.mse_loss(guess.float(), torch.lerp(batch.target, told, TAUGHT_SHARE))
 
     return loss_of

@@ -3,9 +3,9 @@
     python studies/shapes/train.py all          # every stage in order
     python studies/shapes/train.py vae clip     # some stages
 
-Stages: vae, clip, unet, polish, export. Each goes on from its checkpoint under `checkpoints/`;
-touching `checkpoints/<stage>.stop` makes it end early with a proper decay. `restore` makes
-checkpoints from the shipped weights, to train those further.
+Stages: vae, clip, unet, polish, then t5 and dit for `shapes-dit`, export. Each goes on from its
+checkpoint under `checkpoints/`; touching `checkpoints/<stage>.stop` makes it end early with a proper
+decay. `restore` makes checkpoints from the shipped weights, to train those further.
 """
 
 import argparse
