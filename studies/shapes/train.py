@@ -4,8 +4,8 @@
     python studies/shapes/train.py vae clip     # some stages
 
 Stages: vae, clip, unet, polish, then t5 and dit for `shapes-dit`, export. Each goes on from its
-checkpoint under `checkpoints/`; touching `checkpoints/<stage>.stop` makes it end early with a proper
-decay. `restore` makes checkpoints from the shipped weights, to train those further.
+checkpoint under `checkpoints/`; touching `checkpoints/<stage>.stop` makes it end early with a
+proper decay. `restore` makes checkpoints from the shipped weights, to train those further.
 """
 
 import argparse
