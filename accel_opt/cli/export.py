@@ -37,12 +37,14 @@ def export(
     """
     from accel_opt import results
     from accel_opt.facade.main_job import check_params, entry_of, meets_target, missed
+    from accel_opt.search.confirm import winner_of
     from accel_opt.search.read import read_study, storage_of
 
     found = read_study(study, storage or storage_of(study))
     if found.spec is None:
         raise InputError(f"study {study!r} is no search of a pipeline; it has no result key")
-    winner = next((v.best for v in found.verdicts if v.confirmed), None)
+    holding = winner_of(found.verdicts)
+    winner = holding.best if holding else None
     if winner is None and unconfirmed:
         feasible = [found.ledger.show(record) for record in found.ledger.feasible]
         reached = (best for best in feasible if meets_target(found.spec, best))

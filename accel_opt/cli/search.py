@@ -77,7 +77,8 @@ def search(
         float | None, typer.Option(help="Seconds after which one trial counts as hung.")
     ] = None,
     strategy: Annotated[
-        str | None, typer.Option(help="auto, gp, tpe, random, enumerate or traversal.")
+        str | None,
+        typer.Option(help="auto, gp, optuna-gp, tpe, random, enumerate, traversal[-skip]."),
     ] = None,
     study: Annotated[str | None, typer.Option(help="Name of the study.")] = None,
     storage: Annotated[str | None, typer.Option(help="Such as sqlite:///my.db.")] = None,

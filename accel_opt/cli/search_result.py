@@ -16,6 +16,10 @@ from accel_opt.core.secrets import without_password
 if TYPE_CHECKING:
     from accel_opt.facade.main_job import Outcome
 
+_NO_WINNER = (
+    "The front was found, not confirmed, and has no one winner: nothing was exported. "
+    "A search with --max-score-loss, and without --frontier, confirms and exports one setting."
+)
 _WORDS = {
     "full": "fully measured",
     "hopeless": "stopped: quality hopeless",
@@ -60,6 +64,10 @@ def print_result(outcome: Outcome) -> None:
     console.print()
     if result.best is None:
         console.print(Text(f"No feasible setting: {result.why_ended}."))
+    elif outcome.spec.frontier:
+        console.print(_front(outcome))
+        if outcome.params is None:
+            console.print(Text(_NO_WINNER))
     else:
         console.print(_table(outcome, result.best))
         _verdict(outcome, result.best)
@@ -88,10 +96,25 @@ def print_result(outcome: Outcome) -> None:
     console.print(grid)
 
 
+def _title(outcome: Outcome) -> str:
+    spec = outcome.spec
+    return f"{spec.model}, {spec.scheduler}, {spec.steps} steps on {outcome.conditions['device']}"
+
+
+def _front(outcome: Outcome) -> Table:
+    """The settings that nothing measured beats in both speed and quality, fastest first."""
+    table = Table(title=_title(outcome), title_justify="left")
+    for column in ("setting", "speedup", "score loss", "seconds per prompt"):
+        table.add_column(column, overflow="fold")
+    for best in sorted(outcome.result.pareto, key=lambda one: -one.speedup.value):
+        row = (_times(best.speedup), _percent(best.score_loss), f"{best.latency_s:.3g} s")
+        table.add_row(Text(clean(str(best.config))), *row)
+    return table
+
+
 def _table(outcome: Outcome, best: Best) -> Table:
     spec = outcome.spec
-    title = f"{spec.model}, {spec.scheduler}, {spec.steps} steps on {outcome.conditions['device']}"
-    table = Table(title=title, title_justify="left", show_header=best.confirmed)
+    table = Table(title=_title(outcome), title_justify="left", show_header=best.confirmed)
     table.add_column("best setting")
     if best.confirmed and best.found_speedup and best.found_score_loss:
         table.add_column("found in the search")

@@ -21,7 +21,9 @@ from accel_opt.core.errors import InputError, UnknownNameError
 from accel_opt.core.secrets import without_password
 
 Objective = Literal["speedup", "flops", "memory"]
-Strategy = Literal["auto", "gp", "tpe", "random", "enumerate", "traversal"]
+Strategy = Literal[
+    "auto", "gp", "optuna-gp", "tpe", "random", "enumerate", "traversal", "traversal-skip"
+]
 Weights = Literal["pretrained", "random"]
 Range = tuple[Number, Number] | tuple[Number, Number, Number]
 

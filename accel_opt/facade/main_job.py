@@ -16,7 +16,7 @@ from accel_opt.core.measurement import Best
 from accel_opt.core.secrets import without_password
 from accel_opt.core.spec import StudySpec
 from accel_opt.facade.search import search_problem
-from accel_opt.search.confirm import Verdict
+from accel_opt.search.confirm import Verdict, winner_of
 from accel_opt.search.confirm_study import confirm_study
 from accel_opt.search.note import conclude
 from accel_opt.search.pipeline_problem import PipelineProblem
@@ -53,8 +53,8 @@ class Outcome:
 
     @property
     def answered(self) -> bool:
-        """Whether there is a winner to use: confirmed, or found with confirmation off."""
-        return self.params is not None
+        """Whether there is what was asked for: a winner that was exported, or a front."""
+        return self.params is not None or (self.spec.frontier and bool(self.result.pareto))
 
     @property
     def winner(self) -> Best | None:
@@ -162,7 +162,8 @@ def confirm_again(
     problem = PipelineProblem.from_spec(found.spec)
     problem.evaluator.warm_up(int(problem.spec.batch_size or 1))
     verdicts = confirm_study(where, study, problem.evaluate, problem.plan(), on_event)
-    winner = next((v.best for v in verdicts if v.confirmed), None)
+    holding = winner_of(verdicts)
+    winner = holding.best if holding else None
     measured = measure_references(problem, on_event) if references and winner else []
     comparisons = compare(winner, measured, found.spec.max_score_loss) if winner else []
     return verdicts, comparisons

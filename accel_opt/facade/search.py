@@ -13,6 +13,7 @@ from accel_opt.core.measurement import Evaluate
 from accel_opt.core.spec import StudySpec, make_spec
 from accel_opt.facade.workers import place, together
 from accel_opt.metrics import check_scorable
+from accel_opt.pipelines.devices import default_device
 from accel_opt.search.lifecycle import create_study
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
@@ -85,6 +86,7 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
     if problem.given_pipe is not None:
         check_scorable(problem.given_pipe, ("clip", *spec.max_loss))
     _check_folder(spec)
+    _check_memory(problem)
     # What is wrong with the database is said before a model is loaded.
     if spec.workers > 1 or spec.engine == "ray":
         check_shareable(str(spec.storage), max(2, spec.workers))
@@ -118,6 +120,16 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
         on_event=on_event,
         ended=ended,
     )
+
+
+def _check_memory(problem: PipelineProblem) -> None:
+    given = problem.given_pipe
+    device = str(given.device) if given is not None else problem.spec.device or default_device()
+    if problem.spec.objective == "memory" and not device.startswith("cuda"):
+        raise InputError(
+            f"objective 'memory': only CUDA devices tell their peak memory, and this runs on "
+            f"{device}; choose --objective speedup or flops"
+        )
 
 
 def _search_named(

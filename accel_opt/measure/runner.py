@@ -61,6 +61,7 @@ class CallOptions:
 class _Reference:
     images: Images
     scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    peak_memory_mib: float | None = None
 
 
 class PipelineEvaluator:
@@ -180,6 +181,7 @@ class PipelineEvaluator:
             scores=scores,
             baseline_scores=reference.scores,
             peak_memory_mib=peak,
+            baseline_peak_memory_mib=reference.peak_memory_mib,
             artifacts=self._gallery.keep(
                 name,
                 batch,
@@ -204,12 +206,14 @@ class PipelineEvaluator:
 
     def _baseline_s(self, batch: Batch, prompts: tuple[str, ...]) -> float:
         """Seconds of the untouched pipeline on a batch; its images are kept when they are new."""
+        _reset_peak(self._device)
         seconds, raw = self._generate(self._pipe, prompts, batch.seed)
+        peak = _peak_mib(self._device)
         if self._key(batch) not in self._references:
             images = to_uint8(raw)
             check(images, prompts)
             scores = scored(self._metrics, images, prompts, images)
-            self._references[self._key(batch)] = _Reference(images, scores)
+            self._references[self._key(batch)] = _Reference(images, scores, peak)
         return seconds
 
     def _key(self, batch: Batch) -> tuple[str, tuple[int, ...], int]:

@@ -94,6 +94,22 @@ def epoch_of(study: optuna.Study) -> int:
     return len(json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))) - 1
 
 
+def check_conditions(study: optuna.Study, plan: SearchPlan) -> None:
+    """Refuses to add measurements to those of another machine, other versions, other prompts.
+
+    Raises:
+        StudyMismatchError: With what differs.
+    """
+    past = json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))[-1]
+    differences = _differences(past, json.loads(json.dumps(dict(plan.conditions))))
+    if differences:
+        raise StudyMismatchError(
+            f"study {study.study_name!r} was measured under other conditions: "
+            f"{'; '.join(differences)}. Confirm it where it was measured, or start a new baseline "
+            "in it with accel-opt search --allow-drift"
+        )
+
+
 def _later(plan: SearchPlan) -> dict[str, Any]:
     """What confirmation, run later and elsewhere, must know beside the shape."""
     names = (

@@ -5,7 +5,8 @@ K candidates and the number of items are fixed, each candidate is looked at once
 only if the one-sided upper bound of every loss, at 0.0225 / K, is within its limit: by
 Bonferroni's bound, and with something to spare for a test of few items that is not exact, a
 setting that is not feasible is confirmed in at most 2.5 % of searches, however it was selected,
-as the items are fresh.
+as the items are fresh. A study that is gone on with may confirm anew: its looks share what the
+earlier ones have left of the 2.5 %, so that trying again and again confirms no luck.
 
     python -m accel_opt.search.confirm --storage URL --study NAME --evaluate module:function
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from scipy import special
@@ -22,6 +23,7 @@ from scipy import special
 from accel_opt.core.events import ConfirmFinished, ConfirmStarted, OnEvent, ignore
 from accel_opt.core.measurement import Best, Evaluate, Limit
 from accel_opt.measure.statistics import Estimate, smallest_detectable
+from accel_opt.search.confirm_margin import ALPHA
 from accel_opt.search.confirm_plan import ConfirmPlan
 from accel_opt.search.failures import describe
 from accel_opt.search.ledger import Ledger
@@ -45,6 +47,7 @@ class Verdict:
         n_items: Items behind it.
         n_passes: Seeds for each item.
         seconds: What it took.
+        alpha: One-sided level of the look; 0 when nothing was seen.
     """
 
     best: Best
@@ -54,6 +57,13 @@ class Verdict:
     n_items: int
     n_passes: int
     seconds: float
+    alpha: float = ALPHA
+
+
+def winner_of(verdicts: Iterable[Verdict]) -> Verdict | None:
+    """The fastest that holds; None when none does."""
+    holding = [verdict for verdict in verdicts if verdict.confirmed]
+    return max(holding, key=lambda verdict: verdict.best.speedup.value, default=None)
 
 
 def confirm(
@@ -63,7 +73,6 @@ def confirm(
     ledger: Ledger,
     *,
     on_event: OnEvent = ignore,
-    known: Mapping[str, Verdict] | None = None,
     keep: Callable[[Verdict], None] | None = None,
 ) -> list[Verdict]:
     """Tries the candidates in order; the first that holds wins and ends it.
@@ -76,32 +85,28 @@ def confirm(
         plan: Limits, target, batch size, seed.
         ledger: For what the search had found.
         on_event: Told of every look.
-        known: Verdicts of earlier looks by key: no candidate is looked at twice.
         keep: Given each new verdict at once, so that an interruption loses none.
     """
     verdicts: list[Verdict] = []
     start, looks = time.monotonic(), len(confirmation.candidates)
     for rank, record in enumerate(confirmation.candidates):
-        verdict = (known or {}).get(record.key)
-        if verdict is None:
-            late = time.monotonic() - start > (plan.confirm_timeout_s or math.inf)
-            if verdicts and late:
-                break
-            on_event(ConfirmStarted(record.config, rank + 1, looks, confirmation.n_items))
-            deadline = start + _share(rank, looks, plan)
-            verdict = _look(
-                record,
-                confirmation,
-                evaluate,
-                plan,
-                ledger=ledger,
-                deadline=deadline,
-                on_event=on_event,
-            )
-            if keep and verdict.n_items:
-                keep(verdict)
-            said = (verdict.confirmed, verdict.best, verdict.reason)
-            on_event(ConfirmFinished(record.config, *said))
+        late = time.monotonic() - start > (plan.confirm_timeout_s or math.inf)
+        if verdicts and late:
+            break
+        on_event(ConfirmStarted(record.config, rank + 1, looks, confirmation.n_items))
+        deadline = start + _share(rank, looks, plan)
+        verdict = _look(
+            record,
+            confirmation,
+            evaluate,
+            plan,
+            ledger=ledger,
+            deadline=deadline,
+            on_event=on_event,
+        )
+        if keep and verdict.n_items:
+            keep(verdict)
+        on_event(ConfirmFinished(record.config, verdict.confirmed, verdict.best, verdict.reason))
         verdicts.append(verdict)
         if verdict.confirmed:
             break
@@ -138,7 +143,7 @@ def _look(
         )
     except Exception as error:  # noqa: BLE001 - a candidate that fails is not confirmed
         text = ": ".join(describe(error))
-        return Verdict(found, False, text, math.inf, 0, 0, time.monotonic() - start)
+        return Verdict(found, False, text, math.inf, 0, 0, time.monotonic() - start, 0.0)
     gain = seen.speed if plan.objective == "speedup" else record.gain
     measured = replace(record, speed=seen.speed, gain=gain, losses=seen.losses)
     measured = replace(
@@ -155,7 +160,8 @@ def _look(
     first = seen.losses[plan.limits[0].metric]
     detectable = smallest_detectable(first.se * math.sqrt(first.n), first.n)
     wall = time.monotonic() - start
-    return Verdict(best, holds, reason, detectable, seen.n_items, seen.n_passes, wall)
+    items, passes, alpha = seen.n_items, seen.n_passes, confirmation.alpha
+    return Verdict(best, holds, reason, detectable, items, passes, wall, alpha)
 
 
 def judge(

@@ -20,9 +20,12 @@ from accel_opt.search.ledger import Ledger
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.records import Record
 
-# One-sided, shared among the candidates. A tenth below the 2.5 % that is promised: losses scatter
-# in ways that no normal distribution does, and few items make a t test of them a little too kind.
-ALPHA = 0.0225
+# Chance, at most, that a study ends with a setting confirmed that is not feasible.
+PROMISED = 0.025
+# What a confirmation takes of that, shared among its candidates; further ones of the same study
+# take the same share of what is left. The rest is for tests of few items, which are not exact.
+_SHARE = 0.9
+ALPHA = _SHARE * PROMISED
 # Seeds with which confirmation may generate each held-out item.
 PASSES = 4
 FEWEST_ITEMS = 10
@@ -34,6 +37,11 @@ _OVERHEAD = 1.15
 _LEAST_SAVED = 0.05
 # Points at which the distribution of a true loss is taken.
 _QUANTILES = (np.arange(32) + 0.5) / 32
+
+
+def level(spent: float) -> float:
+    """One-sided level of the next confirmation of a study whose looks have spent so much."""
+    return _SHARE * max(0.0, PROMISED - spent)
 
 
 def best_safe(ledger: Ledger, plan: SearchPlan) -> Record | None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from accel_opt.core.errors import AccelOptError, UnknownNameError
 from accel_opt.core.events import OnEvent, ignore
 from accel_opt.core.measurement import Evaluate
 from accel_opt.search import verdicts as kept
-from accel_opt.search.conditions import epoch_of, plan_of
-from accel_opt.search.confirm import Verdict, confirm
-from accel_opt.search.confirm_plan import ConfirmPlan, plan_confirmation
+from accel_opt.search.conditions import check_conditions, epoch_of, plan_of
+from accel_opt.search.confirm import Verdict, confirm, winner_of
+from accel_opt.search.confirm_plan import ConfirmPlan, Earlier, plan_confirmation
 from accel_opt.search.evaluators import opened
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import read_ledger
@@ -48,6 +49,7 @@ def confirm_study(
 
     Raises:
         UnknownNameError: There is no such study.
+        StudyMismatchError: The plan's conditions are not those of the study.
     """
     import optuna
 
@@ -56,6 +58,8 @@ def confirm_study(
     if study_name not in names:
         raise UnknownNameError("study", study_name, names, "See: accel-opt show studies")
     study = optuna.load_study(study_name=study_name, storage=opened_storage)
+    if plan is not None:
+        check_conditions(study, plan)
     asked = plan or plan_of(study)
     epoch = epoch_of(study)
     ledger = read_ledger(study, asked, epoch)
@@ -74,12 +78,17 @@ def confirmed(
     on_event: OnEvent,
     space: Space | None = None,
 ) -> tuple[ConfirmPlan | None, list[Verdict]]:
-    """Plans, looks, and keeps verdicts in the study; what was looked at is not asked again."""
+    """Plans, looks, and keeps verdicts in the study; what was looked at is not asked again.
+
+    Returns:
+        What was planned, None where no look was worth it; and all verdicts of the study under
+        the present conditions, the winner's first.
+    """
     expected = expected_losses(space, ledger) if space is not None else None
-    confirmation = plan_confirmation(ledger, plan, expected)
-    if confirmation is None:
-        return None, []
     known = kept.read(study, epoch)
+    confirmation = plan_confirmation(ledger, plan, expected, _earlier(known))
+    if confirmation is None:
+        return None, _winner_first(known.values())
     with opened(evaluate, plan.trial_timeout_s, fresh=isinstance(evaluate, str)) as measure:
         verdicts = confirm(
             confirmation,
@@ -87,10 +96,23 @@ def confirmed(
             plan,
             ledger,
             on_event=on_event,
-            known=known,
             keep=lambda verdict: kept.keep(study, verdict, epoch),
         )
-    return confirmation, verdicts
+    return confirmation, _winner_first([*verdicts, *known.values()])
+
+
+def _earlier(known: Mapping[str, Verdict]) -> Earlier | None:
+    if not known:
+        return None
+    winner = winner_of(known.values())
+    spent = sum(verdict.alpha for verdict in known.values())
+    return Earlier(frozenset(known), winner.best.key if winner else "", spent)
+
+
+def _winner_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    found = list(verdicts)
+    winner = winner_of(found)
+    return sorted(found, key=lambda verdict: verdict is not winner)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from accel_opt.core.events import Notice, OnEvent, SearchFinished, SearchStarted
 from accel_opt.core.measurement import Best, Evaluate
 from accel_opt.core.secrets import masked
 from accel_opt.search.conditions import settle
-from accel_opt.search.confirm import Verdict
+from accel_opt.search.confirm import Verdict, winner_of
 from accel_opt.search.confirm_plan import ConfirmPlan
 from accel_opt.search.confirm_study import confirmed
 from accel_opt.search.evaluators import opened
@@ -226,7 +226,8 @@ def _confirmed(result: SearchResult, session: Session, evaluate: Evaluate | str)
         on_event=session.on_event,
         space=session.space,
     )
-    winner = next((v.best for v in verdicts if v.confirmed), None)
+    holding = winner_of(verdicts)
+    winner = holding.best if holding else None
     return replace(
         result,
         best=winner or result.found,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from accel_opt.core.errors import UnknownNameError
+from accel_opt.core.errors import EvaluationError, StudyMismatchError, UnknownNameError
 from accel_opt.core.events import ConfirmFinished, ConfirmProgress, ConfirmStarted
 from accel_opt.core.measurement import Limit
 from accel_opt.search import search
@@ -101,6 +101,54 @@ def test_a_candidate_is_looked_at_once(tmp_path):
     again = search(space("deepcache"), counted, plan(trials=None), storage=url)
     assert len(looks) == seen
     assert again.best == first.best
+
+
+def test_going_on_again_and_again_spends_no_more_than_was_promised(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+
+    def worse_when_held_out(config, batch):
+        found = evaluate(config, batch)
+        if batch.phase == "search":
+            return found
+        scores = {name: tuple(0.9 * s for s in values) for name, values in found.scores.items()}
+        return dataclasses.replace(found, scores=scores)
+
+    levels = []
+    for trials in (3, 6, 9, 12, 16):
+        asked = plan(trials=trials, n_items=10)
+        result = search(space("deepcache"), worse_when_held_out, asked, storage=url)
+        assert result.confirmed is None
+        levels.append(sum(verdict.alpha for verdict in result.verdicts))
+    assert levels[0] == pytest.approx(ALPHA)
+    assert levels == sorted(levels)
+    assert levels[-1] > levels[0]
+    assert levels[-1] <= 0.025
+
+
+def test_a_winner_stays_when_the_search_goes_on(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    first = search(space("deepcache"), evaluate, plan(trials=4), storage=url)
+    assert first.confirmed
+
+    def fails_when_held_out(config, batch):
+        if batch.phase == "confirm":
+            raise EvaluationError("not again")
+        return evaluate(config, batch)
+
+    again = search(space("deepcache"), fails_when_held_out, plan(trials=None), storage=url)
+    assert len(again.trials) > len(first.trials)
+    assert again.confirmed == first.confirmed
+    assert again.best == first.best
+
+
+def test_confirming_under_other_conditions_is_refused(tmp_path):
+    url = f"sqlite:///{tmp_path / 'study.db'}"
+    here = plan(trials=3, confirm=False, conditions={"device": "this one"})
+    search(space("deepcache"), evaluate, here, storage=url)
+    there = dataclasses.replace(here, conditions={"device": "another"})
+    with pytest.raises(StudyMismatchError, match="another"):
+        confirm_study(url, "search", evaluate, there)
+    assert confirm_study(url, "search", evaluate, here)
 
 
 def test_confirming_a_study_from_its_database(tmp_path, capsys):
