@@ -14,29 +14,46 @@ EXAMPLE = "accel-opt show accelerators"
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="studies, trials, accelerators, models or metrics")],
-    study: Annotated[str | None, typer.Option(help="Name of the study (for trials).")] = None,
+    what: Annotated[
+        str, typer.Argument(help="studies, trials, importance, accelerators, models or metrics")
+    ],
+    study: Annotated[
+        str | None, typer.Option(help="Name of the study (for trials and importance).")
+    ] = None,
     storage: Annotated[str | None, typer.Option(help="Where the studies are kept.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Shows tables of studies, trials, accelerators, models or metrics."""
+    """Shows tables of studies, trials, what matters, accelerators, models or metrics.
+
+    `show trials` ends with the table that `show importance` is: how much of the difference
+    between settings each parameter explains, for speed and for the loss.
+    """
     tables: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "accelerators": _accelerators,
         "models": _models,
         "metrics": _metrics,
         "studies": lambda: _studies(storage),
         "trials": lambda: _trials(study, storage),
+        "importance": lambda: _importance(study, storage),
     }
     if what not in tables:
         raise UnknownNameError("table", what, tables)
     rows = tables[what]()
     if as_json:
         emit_json(rows)
-    elif rows:
-        cells = [[_cell(value) for value in row.values()] for row in rows]
-        emit_table(what.capitalize(), list(rows[0]), cells)
     else:
-        emit_table(f"No {what}", [what], [])
+        _print(what, rows)
+        if what == "trials" and any(row["outcome"] != "foreign" for row in rows):
+            _print("importance", _importance(study, storage))
+
+
+def _print(what: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        none = "not said: too few settings, or one parameter" if what == "importance" else what
+        emit_table(f"No {what}", [none], [])
+        return
+    cells = [[_cell(value) for value in row.values()] for row in rows]
+    emit_table(what.capitalize(), list(rows[0]), cells)
 
 
 def _studies(storage: str | None) -> list[dict[str, Any]]:
@@ -49,6 +66,12 @@ def _trials(study: str | None, storage: str | None) -> list[dict[str, Any]]:
     from accel_opt.cli.show_studies import trials
 
     return trials(study, storage)
+
+
+def _importance(study: str | None, storage: str | None) -> list[dict[str, Any]]:
+    from accel_opt.cli.show_studies import importance
+
+    return importance(study, storage)
 
 
 def _accelerators() -> list[dict[str, Any]]:

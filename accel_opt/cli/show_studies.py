@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from accel_opt.core.errors import InputError
+from accel_opt.search.explain import importances
 from accel_opt.search.foreign import ForeignResult
 from accel_opt.search.imported import imported
 from accel_opt.search.read import StudyView, all_studies, read_study, storage_of
@@ -53,6 +54,21 @@ def trials(study: str | None, storage: str | None) -> list[dict[str, Any]]:
             raise
         rows = []
     return rows + [_foreign(result, rows) for result in (mine.results if mine else ())]
+
+
+def importance(study: str | None, storage: str | None) -> list[dict[str, Any]]:
+    """One row a parameter: how much of the difference between settings it explains.
+
+    Raises:
+        InputError: No study was named, or there is none of that name.
+    """
+    if study is None:
+        raise InputError("which study? type: accel-opt show importance --study NAME")
+    found = importances(read_study(study, storage or storage_of(study)))
+    return [
+        {"parameter": name} | {of: round(shares.get(name, 0.0), 3) for of, shares in found.items()}
+        for name in found.get("speed", {})
+    ]
 
 
 def _evaluations(found: StudyView) -> list[dict[str, Any]]:

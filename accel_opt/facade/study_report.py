@@ -18,13 +18,11 @@ from accel_opt.core.measurement import Best, Interval
 from accel_opt.facade.main_job import entry_of
 from accel_opt.report import Baseline, Compared, Picture, Strip, StudyReport, Trial, Winner
 from accel_opt.report.words import loss, times
-from accel_opt.search.explain import importance_of
+from accel_opt.search.explain import importances
 from accel_opt.search.read import StudyView, load, storage_of
 from accel_opt.search.records import Record
 from accel_opt.search.references import PRESETS
 
-# An importance from fewer evaluations would be noise.
-_ENOUGH = 12
 _NOTHING = Interval(math.nan, math.nan, math.nan, 0)
 # Settings beside the baseline in a strip: the best, milder ones of the front, too harsh ones.
 _MILDER, _HARSHER = 3, 2
@@ -45,7 +43,6 @@ def study_report(study: str, storage: str | None = None) -> StudyReport:
     winner = _winner(view)
     trials = tuple(_trial(record, view) for record in view.records)
     references = found.references
-    speed = importance_of(list(view.parameters), view.records)
     return StudyReport(
         study=view.name,
         storage=view.storage,
@@ -67,7 +64,7 @@ def study_report(study: str, storage: str | None = None) -> StudyReport:
             for r in references["references"]
         ),
         compared=tuple(Compared(c["beats"], c["text"]) for c in references["comparisons"]),
-        importances=_importances(view, speed),
+        importances=importances(view),
         strips=_strips(view, winner, found.pictures),
         resume=resume_command(view.spec) if view.spec else "",
         target=_target(view),
@@ -164,13 +161,6 @@ def _preset(config: Config) -> str:
                 if Config({name: dict(preset.params)}) == config:
                     return f"published: {preset.source}"
     return ""
-
-
-def _importances(view: StudyView, speed: dict[str, float]) -> dict[str, dict[str, float]]:
-    if sum(record.measured for record in view.records) < _ENOUGH or len(speed) < 2:
-        return {}
-    metric = view.limits[0].metric
-    return {"speed": speed, metric: importance_of(list(view.parameters), view.records, metric)}
 
 
 def _strips(

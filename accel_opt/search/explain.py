@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from accel_opt.search.records import Record
 from accel_opt.search.space import Space
 
+if TYPE_CHECKING:
+    from accel_opt.search.read import StudyView
+
 _TREES = 40
 _DEPTH = 5
 _LEAST = 6
+# An importance from fewer evaluations would be noise.
+_ENOUGH = 12
 
 
 def importance(
@@ -32,6 +38,19 @@ def importance(
         Shares by parameter, greatest first, summing to 1; empty for fewer than six evaluations.
     """
     return importance_of([axis.label for axis in space.axes], records, metric)
+
+
+def importances(view: StudyView) -> dict[str, dict[str, float]]:
+    """Shares of every parameter, for "speed" and for the loss of the first metric.
+
+    Returns:
+        Empty for fewer than twelve measured evaluations, or a single parameter.
+    """
+    labels, metric = list(view.parameters), view.limits[0].metric
+    speed = importance_of(labels, view.records)
+    if sum(record.measured for record in view.records) < _ENOUGH or len(speed) < 2:
+        return {}
+    return {"speed": speed, metric: importance_of(labels, view.records, metric)}
 
 
 def importance_of(

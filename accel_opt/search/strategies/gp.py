@@ -91,12 +91,11 @@ class ModelGuided:
     def propose(self, view: View) -> Proposal:
         """See Strategy."""
         featurize = self._features_of(view.space)
-        population = None if view.plan.confirm else view.plan.n_items
-        beliefs = learn(featurize, view.ledger, population)
+        target = aim(view)
+        beliefs = _beliefs(view, featurize, target)
         opening = _opening(view, beliefs, featurize)
         if opening:
             return opening
-        target = aim(view)
         scored = self._score(view, beliefs, featurize, target)
         if not len(scored.points):
             return EXHAUSTED
@@ -104,6 +103,7 @@ class ModelGuided:
         if ending and not target.margin and lacks_safe(view):
             # Before the end: something that confirmation can bear out, if there is such a thing.
             target = safe_aim(view)
+            beliefs = _beliefs(view, featurize, target)
             scored = self._score(view, beliefs, featurize, target)
             ending = _ending(view, scored, target)
         return ending or self._choose(view, scored)
@@ -132,6 +132,13 @@ class ModelGuided:
             if isinstance(setting, Setting):
                 return setting
         return any_free(view)
+
+
+def _beliefs(view: View, featurize: Featurizer, target: Aim) -> Beliefs:
+    # What the search finds feasible is so on its own items, all of which a full evaluation sees;
+    # what confirmation bears out must be so on others, of which these are a sample.
+    population = None if target.margin else view.plan.n_items
+    return learn(featurize, view.ledger, population)
 
 
 def _opening(view: View, beliefs: Beliefs, featurize: Featurizer) -> Setting | None:

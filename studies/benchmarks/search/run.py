@@ -1,10 +1,11 @@
-"""Runs strategies on generated tables and keeps what came of it, one JSON line a run.
+"""Runs strategies on generated and recorded tables, keeps a JSON line a run, prints and plots.
 
     python studies/benchmarks/search/run.py                 the bars: tables nobody tuned on
     python studies/benchmarks/search/run.py --tuning        table seeds 0..9, for work on the engine
     python studies/benchmarks/search/run.py --strategies gp --kinds combo1M --seeds 5
 
-Then `report.py` makes the table and the plot from the lines.
+Lines that are there are not made again, so that an interrupted run is gone on with; delete
+results/runs.jsonl for new ones. At the end `report.py` makes the table and the plot from them.
 """
 
 from __future__ import annotations
@@ -20,21 +21,27 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import special
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import report
 from recorded import Recorded
-from tables import BATCH, KINDS, N_ITEMS, Table, frozen
+from tables import BATCH, KINDS, LIMIT, N_ITEMS, Table, frozen
 
-from accel_opt.core.events import BatchDone, TrialFinished, TrialStarted
+from accel_opt.core.events import BatchDone, ConfirmStarted, TrialFinished, TrialStarted
+from accel_opt.core.provenance import processor
 from accel_opt.search import SearchPlan, Space, search
+from accel_opt.search.confirm_margin import ALPHA
 from accel_opt.search.strategies.simple import loop_depth, loop_levels
 
 HERE = Path(__file__).parent
-# The commit that froze tables.py: the seeds of the bars follow from it.
-FROZEN = "b2228fc6b75ae6eb2d0a979a713a6a36f5c93472"
+RESULTS, RECORDED = HERE / "results", HERE / "recorded"
+# The commit that holds tables.py as it is: the seeds of the bars follow from it.
+FROZEN = "75c3d005626eb874c656a5368648bf30fb758e75"
 BUDGET = {"deepcache16": 16, "tome36": 36, "tgate1800": 60, "combo1M": 120, "combo1M-off": 120}
 STRATEGIES = (
+    "gp-confirm",
     "gp",
     "gp-blind",
     "gp-bare",
@@ -43,7 +50,12 @@ STRATEGIES = (
     "random",
     "traversal",
     "traversal-skip",
+    "enumerate",
 )
+CONFIRM_ITEMS = 240  # as searches of pipelines have
+SSIM_SD = 0.05  # of an item, in Table.evaluate
+SMALL = 64  # settings that `enumerate` is for
+ENUMERATED = ("deepcache16", "tome36")
 SLOW = {"optuna-gp": 60}
 # Of twenty tables, how many of each variant; the infeasible ones come on top.
 MIX = ("plain",) * 6 + ("second",) * 2 + ("border",) * 2
@@ -53,8 +65,25 @@ def bar_seed(i: int) -> int:
     return int(hashlib.sha256(f"{FROZEN}:{i}".encode()).hexdigest()[:8], 16)
 
 
+def confirmable(table: Table) -> Table:
+    """The table with what held-out items would bear out, more likely than not, as feasible.
+
+    That is what a search with confirmation to come looks for: a loss just below its limit would
+    be confirmed by luck alone.
+    """
+    reach = -special.ndtri(ALPHA) / math.sqrt(CONFIRM_ITEMS)
+    size = 0.5 + 0.5 * np.clip(table.loss / LIMIT, 0, 3)  # as Table.evaluate scatters items
+    table.feasible &= table.loss + reach * table.item_sd * size <= LIMIT
+    for limit in table.limits[1:]:
+        table.feasible &= table.ssim + reach * SSIM_SD <= limit.limit
+    table.n_feasible = int(table.feasible.sum())
+    table.optimum = float(table.faster[table.feasible].max()) if table.n_feasible else math.nan
+    return table
+
+
 def one(kind: str, variant: str, seed: int, strategy: str) -> dict:
-    return run_on(Table(kind, variant, seed), seed, strategy)
+    table = Table(kind, variant, seed)
+    return run_on(confirmable(table) if strategy == "gp-confirm" else table, seed, strategy)
 
 
 def run_on(table, seed: int, strategy: str) -> dict:
@@ -68,6 +97,7 @@ def run_on(table, seed: int, strategy: str) -> dict:
     if strategy.startswith("traversal") and variant != "recorded":
         return row | walk(table, skip=strategy.endswith("skip"))
     space = table.space
+    name = strategy.partition("-")[0] if strategy.startswith("gp-") else strategy
     if strategy.endswith(("-blind", "-bare")):  # without counted work; and without presets
         presets = space.presets if strategy.endswith("-blind") else ()
         space = Space(space.parameters, space.canonical, presets, None, space.require_all)
@@ -79,21 +109,23 @@ def run_on(table, seed: int, strategy: str) -> dict:
         n_items=getattr(table, "n_items", N_ITEMS),
         batch_size=getattr(table, "batch_size", BATCH),
         trials=budget,
-        strategy=strategy.removesuffix("-blind").removesuffix("-bare"),
+        strategy=name,
         seed=seed % 2**31,
-        confirm=False,
+        # As users search: some turns look for what confirmation could bear out. It is not begun.
+        confirm=strategy == "gp-confirm",
+        confirm_items=CONFIRM_ITEMS,
     )
     start = time.perf_counter()
     watch = Watch(table)
-    with contextlib.suppress(Arrived):
+    with contextlib.suppress(Over):
         watch.ended = search(space, table.evaluate, plan, on_event=watch).ended
     row |= watch.row()
     row["seconds"] = round(time.perf_counter() - start, 2)
     return row
 
 
-class Arrived(Exception):  # noqa: N818 - it is no error
-    """The run is at 99 % of the best; what follows cannot change any number that is kept."""
+class Over(Exception):  # noqa: N818 - it is no error
+    """The run is at 99 % of the best, or the search is: no number that is kept changes any more."""
 
 
 class Watch:
@@ -113,6 +145,9 @@ class Watch:
             self.sampler.append(time.thread_time() - self.mark)
         elif isinstance(event, BatchDone):
             self.done = event.items_done
+        elif isinstance(event, ConfirmStarted):
+            self.ended = "searched"
+            raise Over
         elif isinstance(event, TrialFinished):
             self.take(event)
             self.mark = time.thread_time()
@@ -134,7 +169,7 @@ class Watch:
                 self.found[f"to{mark}"] = self.counts["evaluations"]
                 self.found[f"items{mark}"] = self.items
         if self.found["to99"]:
-            raise Arrived
+            raise Over
 
     def row(self) -> dict:
         final = math.exp(self.best - self.table.optimum) if self.best > -math.inf else None
@@ -222,33 +257,37 @@ def sampler_times(kind: str = "combo1M-off", trials: int = 100) -> dict:
     taken = [1000 * s for s in search(table.space, table.evaluate, plan).sampler_s]
     last = statistics.median(taken[-10:])
     found = {"kind": kind, "trials": len(taken), "median_ms": statistics.median(taken)}
-    return {**found, "last_ten_ms": last}
+    return {**found, "last_ten_ms": last, "machine": processor()}
 
 
-def jobs(kinds, strategies, n_seeds, *, tuning: bool):
-    for kind in kinds:
-        for strategy in strategies:
-            for i in range(n_seeds):
-                seed = i if tuning else bar_seed(i)
-                yield kind, MIX[i % len(MIX)], seed, strategy
-            if strategy == "gp":
-                for i in range(min(n_seeds, 10)):
-                    yield kind, "infeasible", i if tuning else bar_seed(100 + i), strategy
+def jobs(options):
+    """What is to be run: a key that names the row, and how it is made."""
+    for kind in () if options.recorded else options.kinds.split(","):
+        for strategy in options.strategies.split(","):
+            if strategy == "enumerate" and kind not in ENUMERATED:
+                continue
+            for i in range(options.seeds):
+                seed, variant = i if options.tuning else bar_seed(i), MIX[i % len(MIX)]
+                yield (kind, variant, seed, strategy), one
+            for i in range(min(options.seeds, 10) if strategy in ("gp", "gp-confirm") else 0):
+                seed = i if options.tuning else bar_seed(100 + i)
+                yield (kind, "infeasible", seed, strategy), one
+    for path in () if options.tuning else options.recorded or sorted(RECORDED.glob("*.json")):
+        table = Recorded(path)
+        for strategy in options.strategies.split(","):
+            if strategy == "enumerate" and len(table.rows) > SMALL:
+                continue
+            for i in range(options.seeds):
+                yield (table.kind, "recorded", bar_seed(i), strategy), on(table)
 
 
-def todo_of(options):
-    """Rows to make, one after the other."""
-    strategies = options.strategies.split(",")
-    if options.recorded:
-        for path in options.recorded:
-            table = Recorded(path)
-            for strategy in strategies:
-                for i in range(options.seeds):
-                    yield run_on(table, bar_seed(i), strategy)
-        return
-    kinds = options.kinds.split(",")
-    for job in jobs(kinds, strategies, options.seeds, tuning=options.tuning):
-        yield one(*job)
+def on(table):
+    return lambda _kind, _variant, seed, strategy: run_on(table, seed, strategy)
+
+
+def key_of(line: str) -> tuple:
+    row = json.loads(line)
+    return row["kind"], row["variant"], row["seed"], row["strategy"]
 
 
 def main() -> None:
@@ -258,22 +297,24 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--recorded", type=Path, nargs="*", help="files of recorded.py")
-    parser.add_argument("--sampler", action="store_true", help="time choosing over 100 trials")
+    parser.add_argument("--recorded", type=Path, nargs="*", help="only these files of recorded.py")
     options = parser.parse_args()
-    if options.sampler:
-        found = json.dumps(sampler_times(), indent=2)
-        (HERE / "results" / "sampler.json").write_text(found + "\n")
-        print(found)
-        return
-    out = options.out or HERE / "results" / ("tuning.jsonl" if options.tuning else "runs.jsonl")
+    out = options.out or RESULTS / ("tuning.jsonl" if options.tuning else "runs.jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("a" if out.exists() and not options.tuning else "w") as file:
-        for row in todo_of(options):
+    there = out.exists() and not options.tuning
+    known = {key_of(line) for line in out.read_text().splitlines()} if there else set()
+    with out.open("a" if there else "w") as file:
+        for key, make in jobs(options):
+            if key in known:
+                continue
+            row = make(*key) | {"machine": processor()}
             file.write(json.dumps(row) + "\n")
             file.flush()
             print(json.dumps(row), file=sys.stderr)
-    print(out)
+    if out == RESULTS / "runs.jsonl":
+        if not (RESULTS / "sampler.json").exists():
+            (RESULTS / "sampler.json").write_text(json.dumps(sampler_times(), indent=2) + "\n")
+        report.main()
 
 
 if __name__ == "__main__":
