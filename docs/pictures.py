@@ -61,14 +61,13 @@ def search(folder: Path) -> tuple[object, str]:
         return run(make_spec(), on_event=recorder), recorder.frame
 
 
-def final_table(outcome) -> str:
-    """What `accel-opt search` prints at its end, without the paths of this machine."""
+def final_table(outcome, folder: Path) -> str:
+    """What `accel-opt search` prints at its end, with paths as seen from the folder."""
     printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with contextlib.chdir(folder), contextlib.redirect_stdout(printed):
         print_result(outcome)
-    lines = [line.rstrip() for line in printed.getvalue().strip().splitlines()]
-    last = next(i for i, line in enumerate(lines) if line.startswith("trials"))
-    return "\n".join(lines[:last])
+    text = printed.getvalue().replace(f"{folder}/", "")
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 def write_result(page: Path, table: str, minutes: float) -> None:
@@ -98,9 +97,9 @@ def make(folder: Path) -> None:
             report_picture(browser, spec, IMAGES / "report.png")
             dashboard_picture(browser, spec, study, IMAGES / "dashboard.png")
     for page in PAGES:
-        write_result(page, final_table(outcome), minutes)
+        write_result(page, final_table(outcome, folder), minutes)
     if not outcome.result.best.confirmed:
-        print("nothing was confirmed, and the pages say so; run this again for a better picture")
+        print("nothing was confirmed, and the pages say so")
     print(f"{IMAGES} and {len(PAGES)} pages are from a search of {minutes:.1f} minutes")
 
 

@@ -144,8 +144,9 @@ def _verdict(outcome: Outcome, best: Best) -> None:
         verdict = next(v for v in result.verdicts if v.confirmed)
         console.print(
             Text(
-                f"Confirmed on {verdict.n_items} held-out prompts with other seeds; a loss below "
-                f"{100 * verdict.detectable:.2f} % could not have been seen."
+                f"Confirmed on {verdict.n_items} held-out prompts with other seeds: even the upper "
+                "bound of its loss is within the limit. That it loses nothing is not said: a loss "
+                f"below {100 * verdict.detectable:.2f} % could not have been told from none."
             )
         )
     elif result.verdicts:

@@ -40,6 +40,8 @@ class Metric(ABC):
         perfect: What a perfect copy scores; used by absolute losses only. 0 where no finite
             number would do (PSNR): the limit is then on the score itself.
         ceiling: What a perfect copy scores where that is not `perfect`, else None.
+        bounds: Between which numbers a limit of an absolute loss makes sense, ends excluded;
+            None for any. Limits of relative losses lie in (0, 1).
         requires: Packages it imports.
         reference: Paper or package.
         scorer: Weights or implementation behind the numbers, named beside them everywhere.
@@ -51,6 +53,7 @@ class Metric(ABC):
     loss: ClassVar[Literal["relative", "absolute"]] = "relative"
     perfect: ClassVar[float] = 1.0
     ceiling: ClassVar[float | None] = None
+    bounds: ClassVar[tuple[float, float] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str] = ""
     scorer: str = ""

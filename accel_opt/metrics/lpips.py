@@ -43,6 +43,7 @@ class Lpips(Metric):
     higher_is_better: ClassVar[bool] = False
     loss: ClassVar[Literal["relative", "absolute"]] = "absolute"
     perfect: ClassVar[float] = 0.0
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     requires: ClassVar[tuple[str, ...]] = ("torchmetrics", "torchvision")
     reference: ClassVar[str] = "arXiv:1801.03924"
     scorer = "torchmetrics LPIPS, AlexNet"

@@ -24,6 +24,7 @@ class Psnr(Metric):
     unit: ClassVar[str] = "dB to the baseline's image"
     loss: ClassVar[Literal["relative", "absolute"]] = "absolute"
     perfect: ClassVar[float] = 0.0
+    bounds: ClassVar[tuple[float, float] | None] = (-100.0, 0.0)
     ceiling: ClassVar[float | None] = CEILING
     requires: ClassVar[tuple[str, ...]] = ("torchmetrics",)
     reference: ClassVar[str] = "doi:10.1049/el:20080522"

@@ -34,6 +34,7 @@ class Ssim(Metric):
     name: ClassVar[str] = "ssim"
     unit: ClassVar[str] = "similarity to the baseline's image, 1 = equal"
     loss: ClassVar[Literal["relative", "absolute"]] = "absolute"
+    bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     reference: ClassVar[str] = "doi:10.1109/TIP.2003.819861"
     scorer = "SSIM, Gaussian window of 11 pixels, 8 bit"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_opt.accelerators import registry
+from accel_opt.core.errors import InputError
 from accel_opt.core.files import file_name
 from accel_opt.core.spec import StudySpec
 from accel_opt.metrics import get_metric
@@ -24,13 +25,14 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
     """The spec with every default of its model filled in, and the model.
 
     Raises:
-        UnknownNameError: No such model, scheduler or accelerator.
+        UnknownNameError: No such model, scheduler, accelerator or metric.
+        InputError: A limit makes no sense for its metric.
     """
     model = find_model(spec.model)
     for name in spec.accelerators:
         registry.get(name)
-    for name in spec.max_loss:
-        get_metric(name)
+    for name, limit in spec.max_loss.items():
+        _check_limit(name, limit)
     embedded = model.kind == "embedded"
     free_end = spec.trials is None and spec.timeout is None
     filled = {
@@ -52,6 +54,17 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
     storage = spec.storage or default_storage(folder, several)
     update = {"study": name, "out": folder, "storage": storage}
     return full.model_copy(update=update), model
+
+
+def _check_limit(name: str, limit: float) -> None:
+    bounds = get_metric(name).bounds
+    if bounds and not bounds[0] < limit < bounds[1]:
+        low, high = bounds
+        raise InputError(
+            f"limit {name}={limit:g} is not between {low:g} and {high:g}; the loss of {name} is "
+            f"how far it may be from {get_metric(name).perfect:g}, such as --max-loss {name}="
+            f"{0.3 if high > 0 else -30}"
+        )
 
 
 def _accelerators(spec: StudySpec, model: Model) -> tuple[str, ...]:

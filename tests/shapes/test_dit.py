@@ -84,7 +84,9 @@ def test_eight_pictures_have_the_right_colours() -> None:
 def test_bars() -> None:
     from check import Scorer, figures, generate
 
-    found = figures(generate(pipe(), TEXTS[:64], 20, MODEL.guidance_scale), TEXTS[:64], Scorer())
+    # Of all 320 it draws 92 % of the figures right: 64 would leave that to which ones they are.
+    texts = TEXTS[:128]
+    found = figures(generate(pipe(), texts, 20, MODEL.guidance_scale), texts, Scorer())
     assert found["first_among_32"] >= 0.9
     assert found["background"] >= 0.9
     assert found["figures"] >= 0.9
