@@ -25,6 +25,7 @@ CONFIRM_HEAD = (
 )
 NAMES = (
     "gp-confirm",
+    "gp-sure",
     "gp",
     "gp-blind",
     "gp-bare",
