@@ -94,5 +94,7 @@ def train(folder: Path, _minutes: float) -> None:
             spent = round(state["spent_s"] / 60, 1)
             about["stages"][name] = {"steps": state["step"], "minutes": spent}
     (WEIGHTS / "about.json").write_text(json.dumps(about, indent=2) + "\n")
+    for path in WEIGHTS.rglob("*"):  # safetensors' files are for their owner alone
+        path.chmod(0o755 if path.is_dir() else 0o644)
     total = sum(path.stat().st_size for path in WEIGHTS.rglob("*") if path.is_file())
     print(f"{WEIGHTS}: {total / 1e6:.1f} MB")

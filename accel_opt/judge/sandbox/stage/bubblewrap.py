@@ -32,9 +32,11 @@ def arguments(spec: plan.Plan) -> list[str]:
     if not spec["privileged"]:
         words.append("--unshare-user")
     words += ["--cap-drop", "ALL"]
-    if spec["user"] is not None:
-        for name in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
-            words += ["--cap-add", name]
+    # `lockdown` needs them, to bar the others for good and to change its user, and drops them.
+    needed = ["CAP_SETPCAP"] if spec["privileged"] else []
+    needed += ["CAP_SETUID", "CAP_SETGID"] if spec["user"] is not None else []
+    for name in needed:
+        words += ["--cap-add", name]
     words += ["--proc", "/proc", "--dev", "/dev"]
     for path in plan.MACHINE_SETTINGS:
         words += ["--ro-bind-try", path, path]
