@@ -133,8 +133,9 @@ def check_params(path: Path, on_event: OnEvent = ignore, *, move_aside: bool = F
 
 
 def _wants_references(problem: PipelineProblem) -> bool:
-    # On the embedded model they cost seconds, and a first look should be an honest one.
-    return problem.spec.references or problem.model.kind == "embedded"
+    if "references" in problem.spec.model_fields_set:
+        return problem.spec.references
+    return problem.model.references  # a first look should be an honest one
 
 
 def confirm_again(

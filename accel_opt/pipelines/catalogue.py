@@ -33,6 +33,8 @@ class Model:
         notice: What a person should know before the weights are fetched; "" when nothing.
         call_arguments: What every call must be given, by name.
         accelerators: What a search tries unless told otherwise; () for the usual ones.
+        references: Whether a search is held against its references without being asked to:
+            where they cost seconds.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Model:
     notice: str = ""
     call_arguments: tuple[tuple[str, Any], ...] = ()
     accelerators: tuple[str, ...] = ()
+    references: bool = False
 
 
 _SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -72,6 +75,7 @@ MODELS: dict[str, Model] = {
             prompts=64,
             prompts_from="embedded",
             note="small, trained, ships with the package; runs anywhere in seconds",
+            references=True,
         ),
         Model(
             name="shapes-dit",
