@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_the_best_is_near_after_few_evaluations(kind, seeds, most):
     from run import bar_seed, one
 
     rows = [one(kind, "plain", bar_seed(i), "gp") for i in range(seeds)]
-    assert sorted(row["to95"] for row in rows)[seeds // 2] <= most
+    assert sorted(row["to95"] or math.inf for row in rows)[seeds // 2] <= most
     assert sum(row["wrong_stops"] for row in rows) == 0
 
 
