@@ -66,7 +66,7 @@ def main() -> None:
         "machine": processor(),
         "versions": versions(),
         **vars(options),
-        "trials_made": result.n_trials,
+        "trials_made": len(result.trials),
         "images": images,
         "call_s_per_image": calls.seconds / images,
         "scoring_s_per_image": scoring.seconds / images,
