@@ -20,6 +20,7 @@ _NO_WINNER = (
     "The front was found, not confirmed, and has no one winner: nothing was exported. "
     "A search with --max-score-loss, and without --frontier, confirms and exports one setting."
 )
+_NO_INTERVAL = 100
 _WORDS = {
     "full": "fully measured",
     "hopeless": "stopped: quality hopeless",
@@ -178,6 +179,8 @@ def _interval(interval: Interval) -> dict[str, float | int]:
 
 
 def _times(interval: Interval) -> str:
+    if not interval.high < _NO_INTERVAL * interval.value:  # a single block says nothing of noise
+        return f"{interval.value:.2f}x (timed too rarely for an interval)"
     return f"{interval.value:.2f}x ({interval.low:.2f} .. {interval.high:.2f})"
 
 
