@@ -140,9 +140,11 @@ def _table(outcome: Outcome, best: Best) -> Table:
 
 
 def _verdict(outcome: Outcome, best: Best) -> None:
+    from accel_opt.search.confirm import winner_of
+
     console, result = results(), outcome.result
-    if best.confirmed:
-        verdict = next(v for v in result.verdicts if v.confirmed)
+    verdict = winner_of(result.verdicts)
+    if verdict:
         console.print(
             Text(
                 f"Confirmed on {verdict.n_items} held-out prompts with other seeds: even the upper "

@@ -18,6 +18,7 @@ from accel_opt.core.measurement import Best, Interval
 from accel_opt.facade.main_job import entry_of
 from accel_opt.report import Baseline, Compared, Picture, Strip, StudyReport, Trial, Winner
 from accel_opt.report.words import loss, times
+from accel_opt.search.confirm import winner_of
 from accel_opt.search.explain import importances
 from accel_opt.search.read import StudyView, load, storage_of
 from accel_opt.search.records import Record
@@ -91,7 +92,7 @@ def _target(view: StudyView) -> str:
 
 
 def _winner(view: StudyView) -> Winner | None:
-    verdict = next((v for v in view.verdicts if v.confirmed), None)
+    verdict = winner_of(view.verdicts)
     record = view.ledger.best
     if verdict is None and record is None:
         return None

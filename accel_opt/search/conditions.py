@@ -91,7 +91,17 @@ def plan_of(study: optuna.Study) -> SearchPlan:
 
 def epoch_of(study: optuna.Study) -> int:
     """How often a study's conditions have changed."""
-    return len(json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))) - 1
+    return len(_past(study)) - 1
+
+
+def _past(study: optuna.Study) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))
+    return found
+
+
+def _now(plan: SearchPlan) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(dict(plan.conditions)))
+    return found
 
 
 def check_conditions(study: optuna.Study, plan: SearchPlan) -> None:
@@ -100,8 +110,8 @@ def check_conditions(study: optuna.Study, plan: SearchPlan) -> None:
     Raises:
         StudyMismatchError: With what differs.
     """
-    past = json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))[-1]
-    differences = _differences(past, json.loads(json.dumps(dict(plan.conditions))))
+    past, now = _past(study), _now(plan)
+    differences = _differences(past[-1], now)
     if differences:
         raise StudyMismatchError(
             f"study {study.study_name!r} was measured under other conditions: "
@@ -133,8 +143,7 @@ def _refuse_shape(name: str, had: dict[str, Any], wanted: dict[str, Any]) -> Non
 
 
 def _settle_conditions(study: optuna.Study, plan: SearchPlan) -> tuple[int, str]:
-    past: list[dict[str, Any]] = json.loads(study.user_attrs.get(CONDITIONS, "[{}]"))
-    now = json.loads(json.dumps(dict(plan.conditions)))
+    past, now = _past(study), _now(plan)
     differences = _differences(past[-1], now)
     if not differences:
         return len(past) - 1, ""

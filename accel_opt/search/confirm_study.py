@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from accel_opt.core.errors import AccelOptError, UnknownNameError
@@ -82,13 +82,13 @@ def confirmed(
 
     Returns:
         What was planned, None where no look was worth it; and all verdicts of the study under
-        the present conditions, the winner's first.
+        the present conditions, earlier ones first.
     """
     expected = expected_losses(space, ledger) if space is not None else None
     known = kept.read(study, epoch)
     confirmation = plan_confirmation(ledger, plan, expected, _earlier(known))
     if confirmation is None:
-        return None, _winner_first(known.values())
+        return None, list(known.values())
     with opened(evaluate, plan.trial_timeout_s, fresh=isinstance(evaluate, str)) as measure:
         verdicts = confirm(
             confirmation,
@@ -98,7 +98,7 @@ def confirmed(
             on_event=on_event,
             keep=lambda verdict: kept.keep(study, verdict, epoch),
         )
-    return confirmation, _winner_first([*verdicts, *known.values()])
+    return confirmation, [*known.values(), *verdicts]
 
 
 def _earlier(known: Mapping[str, Verdict]) -> Earlier | None:
@@ -107,12 +107,6 @@ def _earlier(known: Mapping[str, Verdict]) -> Earlier | None:
     winner = winner_of(known.values())
     spent = sum(verdict.alpha for verdict in known.values())
     return Earlier(frozenset(known), winner.best.key if winner else "", spent)
-
-
-def _winner_first(verdicts: Iterable[Verdict]) -> list[Verdict]:
-    found = list(verdicts)
-    winner = winner_of(found)
-    return sorted(found, key=lambda verdict: verdict is not winner)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from accel_opt.core.command import resume_command
 from accel_opt.core.measurement import Best, Interval, Limit
 from accel_opt.core.spec import StudySpec
 from accel_opt.search.conditions import CONDITIONS, SPEC
-from accel_opt.search.confirm import Verdict
+from accel_opt.search.confirm import Verdict, winner_of
 from accel_opt.search.explain import outcomes
 from accel_opt.search.ledger import Ledger, fill
 
@@ -111,7 +111,7 @@ def _text(study: optuna.Study, ledger: Ledger, verdicts: tuple[Verdict, ...], en
 
 
 def _best_lines(ledger: Ledger, verdicts: tuple[Verdict, ...]) -> list[str]:
-    confirmed = next((verdict for verdict in verdicts if verdict.confirmed), None)
+    confirmed = winner_of(verdicts)
     if confirmed is not None:
         word = f"confirmed on {confirmed.n_items} held-out items"
         return _headline(confirmed.best, word)

@@ -15,7 +15,7 @@ from accel_opt.core.secrets import masked
 from accel_opt.core.spec import StudySpec
 from accel_opt.search.artifacts import pictures
 from accel_opt.search.conditions import CONDITIONS, SHAPE, SPEC
-from accel_opt.search.confirm import Verdict
+from accel_opt.search.confirm import Verdict, winner_of
 from accel_opt.search.ledger import Ledger, fill
 from accel_opt.search.note import read_references
 from accel_opt.search.pareto import front
@@ -61,9 +61,10 @@ class StudyView:
     @property
     def winner(self) -> Best | None:
         """The confirmed setting with its held-out numbers, else the best that was found."""
-        confirmed = next((v.best for v in self.verdicts if v.confirmed), None)
-        best = self.ledger.best
-        return confirmed or (self.ledger.show(best) if best else None)
+        confirmed, best = winner_of(self.verdicts), self.ledger.best
+        if confirmed:
+            return confirmed.best
+        return self.ledger.show(best) if best else None
 
     @property
     def front(self) -> set[str]:

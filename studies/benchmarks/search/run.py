@@ -40,19 +40,6 @@ RESULTS, RECORDED = HERE / "results", HERE / "recorded"
 # The commit that holds tables.py as it is: the seeds of the bars follow from it.
 FROZEN = "75c3d005626eb874c656a5368648bf30fb758e75"
 BUDGET = {"deepcache16": 16, "tome36": 36, "tgate1800": 60, "combo1M": 120, "combo1M-off": 120}
-STRATEGIES = (
-    "gp-confirm",
-    "gp-sure",
-    "gp",
-    "gp-blind",
-    "gp-bare",
-    "optuna-gp",
-    "tpe",
-    "random",
-    "traversal",
-    "traversal-skip",
-    "enumerate",
-)
 CONFIRM_ITEMS = 240  # as searches of pipelines have
 SSIM_SD = 0.05  # of an item, in Table.evaluate
 SMALL = 64  # settings that `enumerate` is for
@@ -298,7 +285,7 @@ def key_of(line: str) -> tuple:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tuning", action="store_true")
-    parser.add_argument("--strategies", default=",".join(STRATEGIES))
+    parser.add_argument("--strategies", default=",".join(report.NAMES))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=None)

@@ -98,7 +98,9 @@ def simulate(
             seed=seed,
         )
         result = search(world.space, world.evaluate, plan)
-        for verdict in result.verdicts[:1]:
+        # The first look, whether or not it held: the winner's alone would be a selection.
+        first_key = result.confirm_plan.candidates[0].key if result.confirm_plan else ""
+        for verdict in (v for v in result.verdicts if v.best.key == first_key):
             row = world.row(verdict.best.config)
             loss, speed = verdict.best.score_loss, verdict.best.speedup
             count["looks"] += 1
