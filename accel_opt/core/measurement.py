@@ -6,6 +6,7 @@ These are the types of the seam: anything that can turn a `Config` and a `Batch`
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -26,6 +27,8 @@ class Batch:
         phase: "search" or "confirm" (held-out prompts and other seeds).
         timed: Whether the baseline's time is wanted beside this batch; giving it always is no
             fault, but costs as much as the batch itself.
+        alone: Whether times are welcome where they cost nothing, because the baseline must be
+            generated anyhow; without, whatever may run beside the batch's calls may do so.
     """
 
     index: int
@@ -33,6 +36,7 @@ class Batch:
     seed: int
     phase: Phase = "search"
     timed: bool = True
+    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class BatchMeasurement:
     """One batch of one setting beside the baseline.
 
     Attributes:
-        seconds: Wall-clock seconds of the accelerated batch, one value per timed call.
+        seconds: Wall-clock seconds of the accelerated batch, one value per timed call. Empty
+            when something else ran beside the call; that of a timed batch never does.
         baseline_seconds: The same of the baseline, timed in ABBA order beside it: either two
             calls each way around one batch, or one each, whose order alternates from batch to
             batch. Empty when the baseline was not timed beside this batch.
@@ -105,11 +110,19 @@ class Limit:
 
 
 class Evaluate(Protocol):
-    """The seam: measures one batch of one setting."""
+    """The seam: measures one batch of one setting.
+
+    An evaluator may also have an attribute `begin`, called with the same: it generates, and
+    returns a function that waits for the scores and gives the measurement. The engine then
+    begins the next batch before it asks for the last one's, wherever nothing depends on those.
+    """
 
     def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:
         """Measures `config` on `batch`; raises EvaluationError when it cannot."""
         ...
+
+
+Begin = Callable[[Config, Batch], Callable[[], BatchMeasurement]]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from accel_opt.core.events import Notice, OnEvent, ignore
 from accel_opt.core.files import write_atomically
 from accel_opt.core.provenance import machine, versions
 from accel_opt.core.spec import StudySpec, make_spec
-from accel_opt.measure.runner import CallOptions
+from accel_opt.measure.calls import CallOptions
 from accel_opt.measure.timing import timed
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.space import Setting, Space

@@ -7,8 +7,8 @@ serve scoring only; its times are taken anew beside every setting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,52 +16,46 @@ from typing import Any
 from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError, OutOfMemoryError
-from accel_opt.core.measurement import Batch, BatchMeasurement
+from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
+from accel_opt.measure.calls import CallOptions, in_parts
 from accel_opt.measure.duplicates import EarlierPictures
 from accel_opt.measure.gallery import Gallery
 from accel_opt.measure.images import Images, check, to_uint8
-from accel_opt.measure.timing import synchronize, timed
+from accel_opt.measure.memory import free, is_out_of_memory, peak_mib, reset_peak
+from accel_opt.measure.scoring import Scorer
+from accel_opt.measure.timing import timed
 from accel_opt.metrics import Metric
 from accel_opt.pipelines.calls import own_arguments
 from accel_opt.prompts import PromptSet
 
-
-@dataclass(frozen=True)
-class CallOptions:
-    """How the pipeline is called, for baseline and setting alike.
-
-    Attributes:
-        steps: Inference steps.
-        guidance_scale: Guidance.
-        negative_prompt: The same for every prompt, or None.
-        resolution: Height and width in pixels; None takes the pipeline's own.
-    """
-
-    steps: int
-    guidance_scale: float
-    negative_prompt: str | None = None
-    resolution: int | None = None
-
-    def arguments(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """Keyword arguments of one call."""
-        arguments: dict[str, Any] = {
-            "prompt": list(prompts),
-            "num_inference_steps": self.steps,
-            "guidance_scale": self.guidance_scale,
-            "output_type": "np",
-        }
-        if self.negative_prompt is not None:
-            arguments["negative_prompt"] = [self.negative_prompt] * len(prompts)
-        if self.resolution is not None:
-            arguments |= {"height": self.resolution, "width": self.resolution}
-        return arguments
+# Given the pipeline, a context that yields what is called in its place.
+Accelerated = Callable[[Any], AbstractContextManager[Callable[..., Any]]]
 
 
 @dataclass
 class _Reference:
     images: Images
-    scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
     peak_memory_mib: float | None = None
+    scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a batch's calls brought, before it is scored.
+
+    Attributes:
+        images: The setting's.
+        reference: The baseline's.
+        times: Seconds of the setting's calls and of the baseline's; none that were not alone.
+        peak_memory_mib: Of the setting's call, when known.
+        parts: Into how many parts the batch was cut.
+    """
+
+    images: Images
+    reference: _Reference
+    times: tuple[tuple[float, ...], tuple[float, ...]]
+    peak_memory_mib: float | None
+    parts: int
 
 
 class PipelineEvaluator:
@@ -75,6 +69,8 @@ class PipelineEvaluator:
         samples: Folder for a few images of every setting; None keeps none.
         halve_batch: Whether a setting that runs out of memory is generated in halves of the
             batch, then in quarters and so on, instead of failing.
+        score_beside: Whether a batch may be scored while the next is generated, where the next
+            one's times do not count; None asks the device (see `measure.scoring`).
     """
 
     def __init__(
@@ -86,6 +82,7 @@ class PipelineEvaluator:
         samples: Path | None = None,
         *,
         halve_batch: bool = False,
+        score_beside: bool | None = None,
     ) -> None:
         self._pipe = pipe
         self._prompts = prompts
@@ -97,6 +94,7 @@ class PipelineEvaluator:
         self._references: dict[tuple[str, tuple[int, ...], int], _Reference] = {}
         self._device = str(getattr(pipe, "_execution_device", pipe.device))
         self._own_arguments = own_arguments(pipe)
+        self._scorer = Scorer(self._device, beside=score_beside)
 
     def warm_up(self, batch_size: int) -> float:
         """Runs the plain pipeline once untimed, then once timed.
@@ -115,90 +113,133 @@ class PipelineEvaluator:
             OutOfMemoryError: The device has too little memory; it has been freed.
             BadImagesError: NaN, flat or duplicate images.
         """
-        return self._guarded(batch, config.key, lambda: stack.applied(self._pipe, config))
+        return self._begin_setting(config, batch)()
 
-    def fewer_steps(self, steps: int, batch: Batch) -> BatchMeasurement:
-        """Measures the plain pipeline with other than its usual number of steps.
+    @property
+    def begin(self) -> Begin | None:
+        """Generates a batch and leaves its scoring to a thread; see `Evaluate`.
+
+        None where the device cannot do both at once.
+        """
+        return self._begin_setting if self.scores_beside else None
+
+    @property
+    def scores_beside(self) -> bool:
+        """Whether a batch may be scored while the next is generated, memory permitting."""
+        return self._scorer.may_run_beside
+
+    def _begin_setting(self, config: Config, batch: Batch) -> Callable[[], BatchMeasurement]:
+        return self.begin_call(batch, config.key, lambda _: stack.applied(self._pipe, config))
+
+    def begin_call(
+        self, batch: Batch, name: str, accelerated: Accelerated
+    ) -> Callable[[], BatchMeasurement]:
+        """Generates a batch in any way, and begins to score it.
+
+        Args:
+            batch: Which items.
+            name: What the way is called, in file names.
+            accelerated: Given the pipeline, a context that yields what is called in its place.
+
+        Returns:
+            Waits for the scores and gives the measurement.
 
         Raises:
-            OutOfMemoryError: As for a setting.
-            BadImagesError: As for a setting.
+            OutOfMemoryError: The device has too little memory; it has been freed.
+            BadImagesError: NaN, flat or duplicate images.
         """
-
-        @contextmanager
-        def plain() -> Iterator[Callable[..., Any]]:
-            yield lambda **arguments: self._pipe(**arguments | {"num_inference_steps": steps})
-
-        return self._guarded(batch, f"steps{steps}", plain)
-
-    def _guarded(
-        self, batch: Batch, name: str, accelerated: Callable[[], AbstractContextManager[Any]]
-    ) -> BatchMeasurement:
         size, parts, failure = len(batch.item_ids), 1, ""
+        # A baseline that must be generated for its scores is a complete call, and timed as one.
+        new = self._key(batch) not in self._references
+        timing = batch.timed or (new and batch.alone)
+        if timing:
+            self._scorer.wait()
         while True:
+            scoring = self._scorer.busy
             try:
-                return self._measure(batch, name, accelerated, parts)
+                with self._scorer.turn:
+                    made = self._made(batch, name, accelerated, parts, timing=timing)
+                break
             except EvaluationError:
                 raise
             except Exception as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
-                failure = str(error).splitlines()[0]
+                failure = str(error).partition("\n")[0]
             # The except block is left first: its traceback would keep the tensors alive.
-            _free(self._device)
-            if not self._halve_batch or 2 * parts > size:
+            free(self._device)
+            if scoring:
+                self._scorer.stay_alone()
+            elif not self._halve_batch or 2 * parts > size:
                 at = f"batch size {-(-size // parts)}"
                 raise OutOfMemoryError(f"out of memory at {at}: {failure}")
-            parts *= 2
+            else:
+                parts *= 2
+        return self._scorer.begin(lambda: self._measurement(batch, name, made))
 
-    def _measure(
+    def _made(
         self,
         batch: Batch,
         name: str,
-        accelerated: Callable[[], AbstractContextManager[Any]],
+        accelerated: Accelerated,
         parts: int,
-    ) -> BatchMeasurement:
+        *,
+        timing: bool,
+    ) -> _Made:
         prompts = self._texts(batch)
-        # A baseline that must be generated for its scores is a complete call, and timed as one.
-        timing = batch.timed or self._key(batch) not in self._references
+        scoring = self._scorer.busy
+        new = self._key(batch) not in self._references
         base_first = timing and batch.index % 2 == 0
-        base = [self._baseline_s(batch, prompts)] if base_first else []
-        _reset_peak(self._device)
-        with accelerated() as fast:
-            call = fast if parts == 1 else _in_parts(fast, parts)
+        base: tuple[float, ...] = ()
+        if base_first or (new and not timing):
+            base = (self._baseline_s(batch, prompts),)
+        reset_peak(self._device)
+        with accelerated(self._pipe) as fast:
+            call = fast if parts == 1 else in_parts(fast, parts)
             seconds, raw = self._generate(call, prompts, batch.seed)
-        peak = _peak_mib(self._device)
+        peak = None if scoring else peak_mib(self._device)
+        self._scorer.generated(peak)
         if timing and not base_first:
-            base = [self._baseline_s(batch, prompts)]
+            base = (self._baseline_s(batch, prompts),)
         reference = self._references[self._key(batch)]
         images = to_uint8(raw)
         check(images, prompts, reference.images)
         self._earlier.check(name, batch, images, prompts, reference.images)
-        scores = scored(self._metrics, images, prompts, reference.images)
+        # Beside scoring, the clock tells nothing of the call.
+        times = ((), ()) if scoring else ((seconds,), base if timing else ())
+        return _Made(images, reference, times, peak, parts)
+
+    def _measurement(self, batch: Batch, name: str, made: _Made) -> BatchMeasurement:
+        """Scores what was made; where memory allows while the next batch is generated."""
+        prompts, reference = self._texts(batch), made.reference
+        base = self._baseline_scores(reference, prompts)
+        scores = scored(self._metrics, made.images, prompts, reference.images)
+        cut = f"batch of {len(prompts)} out of memory, in {made.parts} parts"
         return BatchMeasurement(
-            seconds=(seconds,),
-            baseline_seconds=tuple(base),
+            seconds=made.times[0],
+            baseline_seconds=made.times[1],
             scores=scores,
-            baseline_scores=reference.scores,
-            peak_memory_mib=peak,
+            baseline_scores=base,
+            peak_memory_mib=made.peak_memory_mib,
             baseline_peak_memory_mib=reference.peak_memory_mib,
             artifacts=self._gallery.keep(
                 name,
                 batch,
                 prompts,
-                (reference.images, images),
-                self._losses(scores, reference.scores),
+                (reference.images, made.images),
+                self._losses(scores, base),
             ),
-            unchanged=bool((images == reference.images).all()),
-            note=f"batch of {len(prompts)} out of memory, in {parts} parts" if parts > 1 else "",
+            unchanged=bool((made.images == reference.images).all()),
+            note=cut if made.parts > 1 else "",
         )
 
     def baseline(self, batch: Batch) -> tuple[Images, dict[str, tuple[float, ...]]]:
         """The baseline's images of a batch, and their scores."""
         if self._key(batch) not in self._references:
             self._baseline_s(batch, self._texts(batch))
+        self._scorer.wait()
         reference = self._references[self._key(batch)]
-        return reference.images, reference.scores
+        return reference.images, self._baseline_scores(reference, self._texts(batch))
 
     def _texts(self, batch: Batch) -> tuple[str, ...]:
         part = self._prompts.search if batch.phase == "search" else self._prompts.heldout
@@ -206,15 +247,21 @@ class PipelineEvaluator:
 
     def _baseline_s(self, batch: Batch, prompts: tuple[str, ...]) -> float:
         """Seconds of the untouched pipeline on a batch; its images are kept when they are new."""
-        _reset_peak(self._device)
+        reset_peak(self._device)
         seconds, raw = self._generate(self._pipe, prompts, batch.seed)
-        peak = _peak_mib(self._device)
+        peak = peak_mib(self._device)
         if self._key(batch) not in self._references:
             images = to_uint8(raw)
             check(images, prompts)
-            scores = scored(self._metrics, images, prompts, images)
-            self._references[self._key(batch)] = _Reference(images, scores, peak)
+            self._references[self._key(batch)] = _Reference(images, peak)
         return seconds
+
+    def _baseline_scores(
+        self, reference: _Reference, prompts: tuple[str, ...]
+    ) -> dict[str, tuple[float, ...]]:
+        if not reference.scores:
+            reference.scores = scored(self._metrics, reference.images, prompts, reference.images)
+        return reference.scores
 
     def _key(self, batch: Batch) -> tuple[str, tuple[int, ...], int]:
         return batch.phase, batch.item_ids, batch.seed
@@ -244,58 +291,3 @@ def scored(
 ) -> dict[str, tuple[float, ...]]:
     """Every metric's scores of N images beside the baseline's, by metric."""
     return {name: metric.score(images, prompts, baseline) for name, metric in metrics.items()}
-
-
-@dataclass(frozen=True)
-class _Generated:
-    images: Any
-
-
-def _in_parts(call: Callable[..., Any], parts: int) -> Callable[..., _Generated]:
-    """The call made for some prompts after the other; the generator goes on between them."""
-
-    def generate(**arguments: Any) -> _Generated:
-        import numpy as np
-
-        prompts = arguments["prompt"]
-        size = -(-len(prompts) // parts)
-        made = []
-        for start in range(0, len(prompts), size):
-            part = slice(start, start + size)
-            cut = {n: v[part] if isinstance(v, list) else v for n, v in arguments.items()}
-            made.append(call(**cut).images)
-        return _Generated(np.concatenate(made))
-
-    return generate
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)
-
-
-def _free(device: str) -> None:
-    import gc
-
-    import torch
-
-    gc.collect()
-    if device.startswith("cuda"):
-        synchronize(device)
-        torch.cuda.empty_cache()
-
-
-def _reset_peak(device: str) -> None:
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak_mib(device: str) -> float | None:
-    if not device.startswith("cuda"):
-        return None
-    import torch
-
-    return float(torch.cuda.max_memory_allocated(device)) / 2**20

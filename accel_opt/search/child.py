@@ -6,18 +6,25 @@ import contextlib
 import ctypes
 import json
 import os
+import queue
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 from accel_opt.core.config import Config
 from accel_opt.core.errors import AccelOptError, EvaluationError
-from accel_opt.core.measurement import Batch
+from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
 from accel_opt.search.evaluators import resolve
 from accel_opt.search.failures import describe
 
 _PR_SET_PDEATHSIG = 1
+
+# What waits for a batch's scores, or the answer itself.
+Begun = Callable[[], BatchMeasurement] | dict[str, Any]
 
 
 def main() -> None:
@@ -33,20 +40,47 @@ def main() -> None:
     except AccelOptError as error:
         _answer(out, {"error": str(error), "reason": "input"})
         return
-    _answer(out, {"ready": True})
+    begin = getattr(evaluate, "begin", None)
+    _answer(out, {"ready": True, "begins": begin is not None})
+    begun: queue.Queue[Begun | None] = queue.Queue()
+    answering = threading.Thread(target=_answer_all, args=(out, begun))
+    answering.start()
     for line in sys.stdin:
         request = json.loads(line)
         batch = request["batch"]
         batch["item_ids"] = tuple(batch["item_ids"])
-        try:
-            answer = asdict(evaluate(Config(request["config"]), Batch(**batch)))
-        except Exception as error:  # noqa: BLE001 - whatever it raises fails one trial only
-            reason, text = describe(error)
-            answer = {"error": text, "reason": reason}
-        _answer(out, answer)
+        asked = Config(request["config"]), Batch(**batch)
+        # Images are generated in this thread; the other waits for their scores meanwhile.
+        begun.put(_begun(begin, *asked) if begin else _told(partial(evaluate, *asked)))
+    begun.put(None)
+    answering.join()
 
 
-def _answer(out: Any, answer: dict[str, Any]) -> None:
+def _begun(begin: Begin, config: Config, batch: Batch) -> Begun:
+    try:
+        return begin(config, batch)
+    except Exception as error:  # noqa: BLE001 - whatever it raises fails one trial only
+        return _failure(error)
+
+
+def _told(measure: Callable[[], BatchMeasurement]) -> dict[str, Any]:
+    try:
+        return asdict(measure())
+    except Exception as error:  # noqa: BLE001 - likewise
+        return _failure(error)
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    reason, text = describe(error)
+    return {"error": text, "reason": reason}
+
+
+def _answer_all(out: IO[str], begun: queue.Queue[Begun | None]) -> None:
+    while (item := begun.get()) is not None:
+        _answer(out, item if isinstance(item, dict) else _told(item))
+
+
+def _answer(out: IO[str], answer: dict[str, Any]) -> None:
     try:
         text = json.dumps(answer)
     except TypeError as error:

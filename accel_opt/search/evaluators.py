@@ -10,14 +10,15 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError, InputError, OutOfMemoryError
-from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
+from accel_opt.core.measurement import Batch, BatchMeasurement, Begin, Evaluate
 
 _START_TIMEOUT_S = 600.0
 
@@ -82,13 +83,33 @@ class ChildEvaluator:
         self._name, self._timeout_s = name, timeout_s
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[str] = queue.Queue()
+        self._asked = self._heard = 0
+        self._goes_ahead = False
 
     def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:
         """See Evaluate."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        request = {"config": config.to_dict(), "batch": asdict(batch)}
-        answer = self._ask(json.dumps(request), self._timeout_s)
+        return self._begin(config, batch)()
+
+    @property
+    def begin(self) -> Begin | None:
+        """The evaluator's own, see Evaluate; None where it has none. Starts the process."""
+        self._running()
+        return self._begin if self._goes_ahead else None
+
+    def _begin(self, config: Config, batch: Batch) -> Callable[[], BatchMeasurement]:
+        process = self._running()
+        self._send(process, json.dumps({"config": config.to_dict(), "batch": asdict(batch)}))
+        self._asked += 1
+        return partial(self._answer, process, self._asked)
+
+    def _answer(self, process: subprocess.Popen[str], number: int) -> BatchMeasurement:
+        """The answer of that number; earlier ones that nobody waited for are dropped."""
+        answer: dict[str, Any] = {}
+        while self._heard < number:
+            if self._process is not process:
+                raise EvaluationError("the evaluator's process is gone")
+            answer = self._receive(self._timeout_s)
+            self._heard += 1
         if "error" in answer:
             kind = OutOfMemoryError if answer["reason"] == "out_of_memory" else EvaluationError
             raise kind(answer["error"])
@@ -107,11 +128,16 @@ class ChildEvaluator:
                 with contextlib.suppress(OSError):
                     pipe.close()
 
-    def _start(self) -> None:
+    def _running(self) -> subprocess.Popen[str]:
+        if self._process is None or self._process.poll() is not None:
+            return self._start()
+        return self._process
+
+    def _start(self) -> subprocess.Popen[str]:
         self.close()
         command = [sys.executable, "-m", "accel_opt.search.child", self._name]
         paths = [str(Path.cwd()), *(path for path in sys.path if path)]
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -119,27 +145,25 @@ class ChildEvaluator:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))},
             start_new_session=True,
         )
-        self._answers = queue.Queue()
-        reader = threading.Thread(
-            target=_pump, args=(self._process.stdout, self._answers), daemon=True
-        )
+        self._process, self._answers = process, queue.Queue()
+        self._asked = self._heard = 0
+        reader = threading.Thread(target=_pump, args=(process.stdout, self._answers), daemon=True)
         reader.start()
         answer = self._receive(_START_TIMEOUT_S)
         if "error" in answer:
             self.close()
             raise InputError(answer["error"])
+        self._goes_ahead = bool(answer["begins"])
+        return process
 
-    def _ask(self, line: str, timeout_s: float | None) -> dict[str, Any]:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise EvaluationError("the evaluator's process is gone")
+    def _send(self, process: subprocess.Popen[str], line: str) -> None:
         try:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
+            if process.stdin is not None:
+                process.stdin.write(line + "\n")
+                process.stdin.flush()
         except OSError as error:
             self.close()
             raise EvaluationError(f"the evaluator's process died ({error})") from None
-        return self._receive(timeout_s)
 
     def _receive(self, timeout_s: float | None) -> dict[str, Any]:
         try:

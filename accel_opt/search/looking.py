@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from accel_opt.core.events import ConfirmProgress, OnEvent, ignore
 from accel_opt.core.measurement import Batch, Evaluate
 from accel_opt.measure.statistics import Estimate, log_speedup
+from accel_opt.search.ahead import in_order
 from accel_opt.search.confirm_margin import TIMED_BATCHES
 from accel_opt.search.confirm_plan import ConfirmPlan
 from accel_opt.search.evaluation import Samples
@@ -19,6 +20,8 @@ from accel_opt.search.records import Record
 
 STEADY = 0.015
 _MORE_TIMING = 12
+# Timed calls each way after which a speed may count as steady: four ABBA blocks.
+_ENOUGH_TIMED = 8
 _FEWEST_ITEMS = 10
 
 
@@ -81,10 +84,9 @@ def gather(
     """
     samples, batches = Samples(plan.limits), confirm_batches(confirmation, plan)
     total = confirmation.n_items * confirmation.n_passes
-    for batch in batches:
-        if time.monotonic() > deadline and samples.n_items >= _FEWEST_ITEMS:
-            break
-        samples.add(batch, evaluate(record.config, batch))
+    drawn = _drawn(batches, samples, deadline)
+    for batch, found in in_order(evaluate, record.config, drawn):
+        samples.add(batch, found)
         on_event(ConfirmProgress(record.config, samples.n_items, total))
     by_item, n_items, n_passes = _by_item(samples, confirmation, len(batches))
     fast, base = samples.latencies()
@@ -100,6 +102,21 @@ def gather(
     if worth and speed.se != 0:
         speed = speed.steadied(deviation, worth)
     return Gathered(by_item, speed, fast, base, n_items, n_passes)
+
+
+def _drawn(batches: Iterable[Batch], samples: Samples, deadline: float) -> Iterator[Batch]:
+    """Batches until the time is up; what is timed enough leaves room for scoring beside it."""
+    begun = 0
+    for batch in batches:
+        if time.monotonic() > deadline and begun >= _FEWEST_ITEMS:
+            return
+        begun += len(batch.item_ids)
+        yield replace(batch, alone=not _steady(samples))
+
+
+def _steady(samples: Samples) -> bool:
+    timed = sum(bool(found.baseline_seconds) for found in samples.batches)
+    return timed >= _ENOUGH_TIMED and samples.speed().interval().half_width <= STEADY
 
 
 def _by_item(

@@ -22,7 +22,8 @@ from accel_opt.core.measurement import Evaluate, Limit
 from accel_opt.core.provenance import MEASURING, machine, versions
 from accel_opt.core.run import RunInfo
 from accel_opt.core.spec import StudySpec
-from accel_opt.measure.runner import CallOptions, PipelineEvaluator
+from accel_opt.measure.calls import CallOptions
+from accel_opt.measure.runner import PipelineEvaluator
 from accel_opt.metrics import Metric, get_metric
 from accel_opt.pipelines import Model
 from accel_opt.pipelines.load import load_pipeline

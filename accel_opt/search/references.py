@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,10 @@ from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError
 from accel_opt.core.events import Notice, OnEvent, ignore
 from accel_opt.core.files import write_atomically
-from accel_opt.core.measurement import Batch, BatchMeasurement, Best, Interval
+from accel_opt.core.measurement import Best, Evaluate, Interval
 from accel_opt.core.run import Refusal
+from accel_opt.measure.fewer_steps import FewerSteps
+from accel_opt.search.ahead import in_order
 from accel_opt.search.evaluation import Samples, search_batches
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
@@ -33,7 +34,8 @@ CUTOFFS = (0.5, 0.25)
 FORMAT = 1
 PRESETS = "published presets"
 
-Measure = Callable[[Batch], BatchMeasurement]
+# Who measures it, and the setting asked of him.
+Way = tuple[Evaluate, Config]
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,16 @@ def measure_references(problem: PipelineProblem, on_event: OnEvent = ignore) -> 
     return [known[name] for name in wanted]
 
 
-def _wanted(problem: PipelineProblem) -> dict[tuple[str, str], Measure]:
+def _wanted(problem: PipelineProblem) -> dict[tuple[str, str], Way]:
     """How each reference is measured, by kind and label."""
     evaluator, run = problem.evaluator, problem.run
-    wanted: dict[tuple[str, str], Measure] = {}
+    wanted: dict[tuple[str, str], Way] = {}
     for steps in sorted({max(1, round(run.steps * f)) for f in FRACTIONS})[::-1]:
         if steps < run.steps:
-            wanted["fewer steps", f"{steps} steps"] = partial(evaluator.fewer_steps, steps)
+            wanted["fewer steps", f"{steps} steps"] = FewerSteps(evaluator, steps), Config()
     for step in sorted({max(1, round(run.steps * f)) for f in CUTOFFS})[::-1] if run.guided else ():
         config = Config({"cfg_cutoff": {"cutoff_step": step}})
-        wanted["guidance cut-off", f"no guidance from step {step}"] = partial(evaluator, config)
+        wanted["guidance cut-off", f"no guidance from step {step}"] = evaluator, config
     keys: set[str] = set()
     for config, source in problem.published:
         canonical = stack.canonical(config, run)
@@ -111,7 +113,7 @@ def _wanted(problem: PipelineProblem) -> dict[tuple[str, str], Measure]:
         if isinstance(canonical, Refusal) or canonical.key in keys:
             continue
         keys.add(canonical.key)
-        wanted[PRESETS, f"{config}, {source}"] = partial(evaluator, config)
+        wanted[PRESETS, f"{config}, {source}"] = evaluator, config
     return wanted
 
 
@@ -164,12 +166,12 @@ def _front(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
     ]
 
 
-def _measured(kind: str, label: str, plan: SearchPlan, measure: Measure) -> Reference:
+def _measured(kind: str, label: str, plan: SearchPlan, way: Way) -> Reference:
     samples = Samples(plan.limits)
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     try:
-        for batch in search_batches(plan):
-            samples.add(batch, measure(batch))
+        for batch, found in in_order(*way, search_batches(plan)):
+            samples.add(batch, found)
     except EvaluationError as error:
         return Reference(kind, f"{label}: {error}", nothing, nothing)
     loss = samples.losses()[plan.limits[0].metric].interval()

@@ -6,12 +6,15 @@ from PIL import Image
 from accel_opt.core.config import Config
 from accel_opt.core.errors import BadImagesError, OutOfMemoryError
 from accel_opt.core.measurement import Batch
-from accel_opt.measure.runner import CallOptions, PipelineEvaluator
+from accel_opt.measure.calls import CallOptions
+from accel_opt.measure.fewer_steps import FewerSteps
+from accel_opt.measure.runner import PipelineEvaluator
 from accel_opt.metrics import Metric
 from accel_opt.prompts import PromptSet
 from accel_opt.testing import tiny_pipeline
 
 PROMPTS = PromptSet("test", ("a cat", "a dog", "a ring", "a star"), ("a hat", "a map"))
+PLAIN = Config()
 SETTING = Config({"deepcache": {"cache_interval": 3, "cache_branch_id": 0}})
 
 
@@ -56,8 +59,8 @@ def test_same_setting_same_scores(evaluator):
 
 
 def test_the_baseline_against_itself_is_unchanged(evaluator):
-    assert evaluator.fewer_steps(6, batch()).unchanged
-    assert not evaluator.fewer_steps(3, batch()).unchanged
+    assert FewerSteps(evaluator, 6)(PLAIN, batch()).unchanged
+    assert not FewerSteps(evaluator, 3)(PLAIN, batch()).unchanged
 
 
 def test_order_is_abba_and_the_baseline_is_timed_where_asked(evaluator, monkeypatch):
@@ -152,17 +155,17 @@ def test_a_batch_is_halved_only_when_told(pipe):
     usual = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options)
     small = Small(pipe, fits=1)
     with pytest.raises(OutOfMemoryError, match="batch size 4"):
-        usual._guarded(four, "small", lambda: small)
+        usual.begin_call(four, "small", lambda _: small)()
     assert small.sizes == [4]
     told = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options, halve_batch=True)
     small = Small(pipe, fits=1)
-    found = told._guarded(four, "small", lambda: small)
+    found = told.begin_call(four, "small", lambda _: small)()
     assert small.sizes == [4, 2, 1, 1, 1, 1]
     assert found.note == "batch of 4 out of memory, in 4 parts"
     # The generator goes on from part to part, so these are the pictures of the whole batch.
     assert found.scores["clip"] == pytest.approx(found.baseline_scores["clip"], abs=0.05)
     with pytest.raises(OutOfMemoryError, match="batch size 1"):
-        told._guarded(four, "small", lambda: Small(pipe, fits=0))
+        told.begin_call(four, "small", lambda _: Small(pipe, fits=0))()
     assert told(SETTING, four).note == ""
 
 
@@ -171,6 +174,6 @@ def test_a_pipeline_that_ignores_its_prompts_is_found_out_one_by_one(evaluator, 
         def __call__(self, **arguments):
             return self.pipe(**arguments | {"prompt": ["a cat"] * len(arguments["prompt"])})
 
-    evaluator._guarded(batch(0, (0,)), "stuck", lambda: Stuck(pipe, 9))
+    evaluator.begin_call(batch(0, (0,)), "stuck", lambda _: Stuck(pipe, 9))()
     with pytest.raises(BadImagesError, match="'a cat' and 'a dog' are equal, in two batches"):
-        evaluator._guarded(batch(1, (1,)), "stuck", lambda: Stuck(pipe, 9))
+        evaluator.begin_call(batch(1, (1,)), "stuck", lambda _: Stuck(pipe, 9))()

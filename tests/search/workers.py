@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from accel_opt.core.errors import OutOfMemoryError
+from accel_opt.core.errors import EvaluationError, OutOfMemoryError
 from tests.search.tables import evaluate
 
 
@@ -40,6 +40,28 @@ def with_pid(config, batch):
     found = evaluate(config, batch)
     found.artifacts["pid"] = str(os.getpid())
     return found
+
+
+class Ahead:
+    """Generates now, scores later."""
+
+    def __call__(self, config, batch):
+        return self.begin(config, batch)()
+
+    def begin(self, config, batch):
+        if 98 in batch.item_ids:
+            raise EvaluationError("cannot generate 98")
+
+        def finish():
+            time.sleep(0.02)
+            if 99 in batch.item_ids:
+                raise EvaluationError("cannot score 99")
+            return evaluate(config, batch)
+
+        return finish
+
+
+ahead = Ahead()
 
 
 def made_from(text):

@@ -12,10 +12,12 @@ import math
 import statistics
 from pathlib import Path
 
+from accel_opt.core.config import Config
 from accel_opt.core.files import file_name
 from accel_opt.core.measurement import Batch
 from accel_opt.core.provenance import processor, versions
 from accel_opt.core.spec import make_spec
+from accel_opt.measure.fewer_steps import FewerSteps
 from accel_opt.measure.statistics import log_speedup
 from accel_opt.search.pipeline_problem import PipelineProblem
 
@@ -24,12 +26,13 @@ HERE = Path(__file__).parent
 
 def one_run(problem: PipelineProblem, batches: int, turn: int) -> float:
     """Speedup of the baseline over itself, from `batches` batches in ABBA order."""
-    size, steps = int(problem.spec.batch_size or 1), problem.spec.steps
+    size = int(problem.spec.batch_size or 1)
+    plain = FewerSteps(problem.evaluator, problem.spec.steps)
     found = []
     for i in range(batches):
         ids = tuple(range(i % 4 * size, (i % 4 + 1) * size))
         batch = Batch(i, ids, 1000 + turn, "confirm")
-        found.append(problem.evaluator.fewer_steps(steps, batch))
+        found.append(plain(Config(), batch))
         assert found[-1].unchanged, "the baseline differs from itself"
     return math.exp(log_speedup(found).value)
 

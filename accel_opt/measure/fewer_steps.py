@@ -1,0 +1,41 @@
+"""The plain pipeline with other than its usual number of steps, measured as a setting is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from accel_opt.core.config import Config
+from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
+from accel_opt.measure.runner import PipelineEvaluator
+
+
+class FewerSteps:
+    """An `Evaluate` that leaves its setting aside.
+
+    Args:
+        evaluator: Of the pipeline, which is left as it was.
+        steps: Steps instead of the usual ones.
+    """
+
+    def __init__(self, evaluator: PipelineEvaluator, steps: int) -> None:
+        self._evaluator, self._steps = evaluator, steps
+
+    def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:
+        """Measures the steps on `batch`; raises what a setting's measurement raises."""
+        return self._begin(config, batch)()
+
+    @property
+    def begin(self) -> Begin | None:
+        """See `Evaluate`."""
+        return self._begin if self._evaluator.scores_beside else None
+
+    def _begin(self, config: Config, batch: Batch) -> Callable[[], BatchMeasurement]:
+        del config
+
+        @contextmanager
+        def plain(pipe: Any) -> Iterator[Callable[..., Any]]:
+            yield lambda **arguments: pipe(**arguments | {"num_inference_steps": self._steps})
+
+        return self._evaluator.begin_call(batch, f"steps{self._steps}", plain)
