@@ -27,8 +27,6 @@ class Batch:
         phase: "search" or "confirm" (held-out prompts and other seeds).
         timed: Whether the baseline's time is wanted beside this batch; giving it always is no
             fault, but costs as much as the batch itself.
-        alone: Whether times are welcome where they cost nothing, because the baseline must be
-            generated anyhow; without, whatever may run beside the batch's calls may do so.
     """
 
     index: int
@@ -36,7 +34,6 @@ class Batch:
     seed: int
     phase: Phase = "search"
     timed: bool = True
-    alone: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,8 +110,11 @@ class Evaluate(Protocol):
     """The seam: measures one batch of one setting.
 
     An evaluator may also have an attribute `begin`, called with the same: it generates, and
-    returns a function that waits for the scores and gives the measurement. The engine then
-    begins the next batch before it asks for the last one's, wherever nothing depends on those.
+    returns a function, called once, that waits for the scores and gives the measurement. The
+    engine then begins the next batch before it asks for the last one's, wherever nothing depends
+    on those. What was returned may be called in another thread while the next `begin` runs, so
+    a `begin` that is timed waits first until nothing is being scored. None in place of `begin`
+    is as none.
     """
 
     def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:

@@ -60,3 +60,21 @@ def machine(device: str) -> str:
 
         return str(torch.cuda.get_device_name(device))
     return processor()
+
+
+def backends(device: str) -> dict[str, str]:
+    """What torch was told of a GPU's kernels, where it changes how fast they are; else empty.
+
+    Returns:
+        `cudnn.benchmark` ("on" or "off") and `matmul precision` ("highest", "high" or "medium",
+        which is whether 32-bit products are made in TF32).
+    """
+    if not device.startswith("cuda"):
+        return {}
+    import torch
+
+    tunes = torch.backends.cudnn.benchmark
+    return {
+        "cudnn.benchmark": "on" if tunes else "off",
+        "matmul precision": torch.get_float32_matmul_precision(),
+    }

@@ -8,6 +8,7 @@ from typing import Any
 
 from accel_opt.core.config import Config
 from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
+from accel_opt.measure.generation import Way
 from accel_opt.measure.runner import PipelineEvaluator
 
 
@@ -20,22 +21,20 @@ class FewerSteps:
     """
 
     def __init__(self, evaluator: PipelineEvaluator, steps: int) -> None:
-        self._evaluator, self._steps = evaluator, steps
+        @contextmanager
+        def plain(pipe: Any) -> Iterator[Callable[..., Any]]:
+            yield lambda **arguments: pipe(**arguments | {"num_inference_steps": steps})
+
+        self._evaluator, self._way = evaluator, Way(f"steps{steps}", plain)
 
     def __call__(self, config: Config, batch: Batch) -> BatchMeasurement:
         """Measures the steps on `batch`; raises what a setting's measurement raises."""
-        return self._begin(config, batch)()
+        del config
+        return self._evaluator.measure(batch, self._way)
 
     @property
     def begin(self) -> Begin | None:
         """See `Evaluate`."""
-        return self._begin if self._evaluator.scores_beside else None
-
-    def _begin(self, config: Config, batch: Batch) -> Callable[[], BatchMeasurement]:
-        del config
-
-        @contextmanager
-        def plain(pipe: Any) -> Iterator[Callable[..., Any]]:
-            yield lambda **arguments: pipe(**arguments | {"num_inference_steps": self._steps})
-
-        return self._evaluator.begin_call(batch, f"steps{self._steps}", plain)
+        if not self._evaluator.scores_beside:
+            return None
+        return lambda _, batch: self._evaluator.begin_measuring(batch, self._way)

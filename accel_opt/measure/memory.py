@@ -6,11 +6,22 @@ from __future__ import annotations
 _SPARE = 0.1
 
 
-def is_out_of_memory(error: Exception) -> bool:
+# What backends say of it in a RuntimeError without a type of its own.
+_SHORT = (
+    "out of memory",  # CUDA's driver, MPS
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "can't allocate memory",  # the processor's allocator
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory, the device's or the machine's, was short."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError | MemoryError)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT)
 
 
 def free(device: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.errors import InputError
 
@@ -19,6 +19,11 @@ def default_device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def device_of(pipe: Any) -> str:
+    """Where a pipeline runs: with offloading its parts rest elsewhere, until they are called."""
+    return str(getattr(pipe, "_execution_device", pipe.device))
 
 
 def check_device(name: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from accel_opt.core.config import Config
 from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
 
+Take = Callable[[Batch, BatchMeasurement], None]
 
-def in_order(
-    evaluate: Evaluate, config: Config, batches: Iterable[Batch]
-) -> Iterator[tuple[Batch, BatchMeasurement]]:
+
+def in_order(evaluate: Evaluate, config: Config, batches: Iterable[Batch], take: Take) -> None:
     """Measures batches whose results do not decide which of them are measured.
 
     Args:
@@ -18,20 +20,30 @@ def in_order(
             drawn and begun before the last one's measurement is waited for.
         config: The setting.
         batches: Drawn one by one, so that they may end when their time is up.
+        take: Given each batch with its measurement, in order.
 
     Raises:
         EvaluationError: A batch could not be measured.
+        InputError: The evaluator's process cannot start.
     """
     begin = getattr(evaluate, "begin", None)
     if begin is None:
         for batch in batches:
-            yield batch, evaluate(config, batch)
+            take(batch, evaluate(config, batch))
         return
-    last = None
-    for batch in batches:
-        finish = begin(config, batch)
-        if last is not None:
-            yield last[0], last[1]()
-        last = batch, finish
-    if last is not None:
-        yield last[0], last[1]()
+    begun: deque[tuple[Batch, Callable[[], BatchMeasurement]]] = deque()
+    try:
+        for batch in batches:
+            begun.append((batch, begin(config, batch)))
+            if len(begun) > 1:
+                last, finish = begun.popleft()
+                take(last, finish())
+        while begun:
+            last, finish = begun.popleft()
+            take(last, finish())
+    except Exception:
+        # What happens to a batch that was begun must not be held against the next setting.
+        for _, finish in begun:
+            with suppress(Exception):
+                finish()
+        raise

@@ -10,13 +10,14 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import IO, Any
 
 from accel_opt.core.config import Config
-from accel_opt.core.errors import AccelOptError, EvaluationError
+from accel_opt.core.errors import AccelOptError
 from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
 from accel_opt.search.evaluators import resolve
 from accel_opt.search.failures import describe
@@ -42,18 +43,24 @@ def main() -> None:
         return
     begin = getattr(evaluate, "begin", None)
     _answer(out, {"ready": True, "begins": begin is not None})
-    begun: queue.Queue[Begun | None] = queue.Queue()
-    answering = threading.Thread(target=_answer_all, args=(out, begun))
+    begun: queue.Queue[tuple[int, Begun] | None] = queue.Queue()
+    answering = threading.Thread(target=_answer_all, args=(out, begun), daemon=True)
     answering.start()
-    for line in sys.stdin:
-        request = json.loads(line)
-        batch = request["batch"]
-        batch["item_ids"] = tuple(batch["item_ids"])
-        asked = Config(request["config"]), Batch(**batch)
-        # Images are generated in this thread; the other waits for their scores meanwhile.
-        begun.put(_begun(begin, *asked) if begin else _told(partial(evaluate, *asked)))
-    begun.put(None)
-    answering.join()
+    try:
+        for line in sys.stdin:
+            request = json.loads(line)
+            batch = request["batch"]
+            batch["item_ids"] = tuple(batch["item_ids"])
+            asked = Config(request["config"]), Batch(**batch)
+            if batch["timed"]:
+                begun.join()
+            # Images are generated in this thread; the other waits for their scores meanwhile.
+            found = _begun(begin, *asked) if begin else _told(partial(evaluate, *asked))
+            begun.put((request["number"], found))
+    finally:
+        # An evaluator that exits takes this process with it, as soon as all is told.
+        begun.put(None)
+        answering.join()
 
 
 def _begun(begin: Begin, config: Config, batch: Batch) -> Begun:
@@ -75,17 +82,25 @@ def _failure(error: Exception) -> dict[str, Any]:
     return {"error": text, "reason": reason}
 
 
-def _answer_all(out: IO[str], begun: queue.Queue[Begun | None]) -> None:
-    while (item := begun.get()) is not None:
-        _answer(out, item if isinstance(item, dict) else _told(item))
+def _answer_all(out: IO[str], begun: queue.Queue[tuple[int, Begun] | None]) -> None:
+    try:
+        while (item := begun.get()) is not None:
+            number, found = item
+            answer = found if isinstance(found, dict) else _told(found)
+            _answer(out, {"number": number, **answer})
+            begun.task_done()
+    except BaseException:  # noqa: BLE001 - this process ends
+        # Whoever asked must not wait for a thread that is gone.
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _answer(out: IO[str], answer: dict[str, Any]) -> None:
     try:
         text = json.dumps(answer)
-    except TypeError as error:
-        failed = EvaluationError(f"the measurement is not plain numbers: {error}")
-        text = json.dumps({"error": str(failed), "reason": "error"})
+    except (TypeError, ValueError) as error:
+        failed = f"the measurement is not plain numbers: {error}"
+        text = json.dumps({"number": answer["number"], "error": failed, "reason": "error"})
     out.write(text + "\n")
     out.flush()
 

@@ -92,27 +92,34 @@ class ChildEvaluator:
 
     @property
     def begin(self) -> Begin | None:
-        """The evaluator's own, see Evaluate; None where it has none. Starts the process."""
+        """The evaluator's own, see Evaluate; None where it has none. Starts the process.
+
+        Raises:
+            InputError: The process cannot start.
+        """
         self._running()
         return self._begin if self._goes_ahead else None
 
     def _begin(self, config: Config, batch: Batch) -> Callable[[], BatchMeasurement]:
         process = self._running()
-        self._send(process, json.dumps({"config": config.to_dict(), "batch": asdict(batch)}))
         self._asked += 1
-        return partial(self._answer, process, self._asked)
+        number = self._asked
+        request = {"number": number, "config": config.to_dict(), "batch": asdict(batch)}
+        self._send(process, json.dumps(request))
+        return partial(self._answer, process, number)
 
     def _answer(self, process: subprocess.Popen[str], number: int) -> BatchMeasurement:
         """The answer of that number; earlier ones that nobody waited for are dropped."""
-        answer: dict[str, Any] = {}
-        while self._heard < number:
+        heard = 0
+        while heard != number:
             if self._process is not process:
                 raise EvaluationError("the evaluator's process is gone")
             answer = self._receive(self._timeout_s)
-            self._heard += 1
+            self._heard = heard = answer["number"]
         if "error" in answer:
             kind = OutOfMemoryError if answer["reason"] == "out_of_memory" else EvaluationError
             raise kind(answer["error"])
+        del answer["number"]
         return measurement_from(answer)
 
     def close(self) -> None:
@@ -129,9 +136,10 @@ class ChildEvaluator:
                     pipe.close()
 
     def _running(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
+        process = self._process
+        if process is None or (process.poll() is not None and self._asked == self._heard):
             return self._start()
-        return self._process
+        return process
 
     def _start(self) -> subprocess.Popen[str]:
         self.close()
@@ -161,9 +169,10 @@ class ChildEvaluator:
             if process.stdin is not None:
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
-        except OSError as error:
+        except OSError:
+            status = process.wait()
             self.close()
-            raise EvaluationError(f"the evaluator's process died ({error})") from None
+            raise EvaluationError(f"the evaluator's process died (exit status {status})") from None
 
     def _receive(self, timeout_s: float | None) -> dict[str, Any]:
         try:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from accel_opt.core.events import ConfirmProgress, OnEvent, ignore
-from accel_opt.core.measurement import Batch, Evaluate
+from accel_opt.core.measurement import Batch, BatchMeasurement, Evaluate
 from accel_opt.measure.statistics import Estimate, log_speedup
 from accel_opt.search.ahead import in_order
 from accel_opt.search.confirm_margin import TIMED_BATCHES
@@ -20,8 +20,6 @@ from accel_opt.search.records import Record
 
 STEADY = 0.015
 _MORE_TIMING = 12
-# Timed calls each way after which a speed may count as steady: four ABBA blocks.
-_ENOUGH_TIMED = 8
 _FEWEST_ITEMS = 10
 
 
@@ -75,8 +73,8 @@ def gather(
         evaluate: Measures one batch.
         plan: Batch size, seed, limits.
         ledger: Knows the usual noise of a time block.
-        deadline: Monotonic second after which no further batch is begun. The clock knows nothing
-            of the scores, so an end that it sets does not bias them.
+        deadline: Monotonic second after which no further batch is asked for. The clock knows
+            nothing of the scores, so an end that it sets does not bias them.
         on_event: Told of every batch.
 
     Raises:
@@ -84,10 +82,12 @@ def gather(
     """
     samples, batches = Samples(plan.limits), confirm_batches(confirmation, plan)
     total = confirmation.n_items * confirmation.n_passes
-    drawn = _drawn(batches, samples, deadline)
-    for batch, found in in_order(evaluate, record.config, drawn):
+
+    def take(batch: Batch, found: BatchMeasurement) -> None:
         samples.add(batch, found)
         on_event(ConfirmProgress(record.config, samples.n_items, total))
+
+    in_order(evaluate, record.config, _until(deadline, batches), take)
     by_item, n_items, n_passes = _by_item(samples, confirmation, len(batches))
     fast, base = samples.latencies()
 
@@ -104,19 +104,13 @@ def gather(
     return Gathered(by_item, speed, fast, base, n_items, n_passes)
 
 
-def _drawn(batches: Iterable[Batch], samples: Samples, deadline: float) -> Iterator[Batch]:
-    """Batches until the time is up; what is timed enough leaves room for scoring beside it."""
+def _until(deadline: float, batches: Iterable[Batch]) -> Iterator[Batch]:
     begun = 0
     for batch in batches:
         if time.monotonic() > deadline and begun >= _FEWEST_ITEMS:
             return
         begun += len(batch.item_ids)
-        yield replace(batch, alone=not _steady(samples))
-
-
-def _steady(samples: Samples) -> bool:
-    timed = sum(bool(found.baseline_seconds) for found in samples.batches)
-    return timed >= _ENOUGH_TIMED and samples.speed().interval().half_width <= STEADY
+        yield batch
 
 
 def _by_item(

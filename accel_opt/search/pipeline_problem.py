@@ -19,7 +19,7 @@ from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
 from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
 from accel_opt.core.measurement import Evaluate, Limit
-from accel_opt.core.provenance import MEASURING, machine, versions
+from accel_opt.core.provenance import MEASURING, backends, machine, versions
 from accel_opt.core.run import RunInfo
 from accel_opt.core.spec import StudySpec
 from accel_opt.measure.calls import CallOptions
@@ -181,6 +181,7 @@ class PipelineProblem:
             "scorer": self.metrics["clip"].scorer,
             "prompts": f"{self.prompts.source} {self.prompts.digest}",
             "versions": versions(MEASURING),
+            **backends(device),
             # Offloading, adapters, compiled parts: only where there are such.
             **({"setup": setup} if (setup := setup_of(self.pipe)) else {}),
         }

@@ -170,8 +170,7 @@ def _measured(kind: str, label: str, plan: SearchPlan, way: Way) -> Reference:
     samples = Samples(plan.limits)
     nothing = Interval(math.nan, math.nan, math.nan, 0)
     try:
-        for batch, found in in_order(*way, search_batches(plan)):
-            samples.add(batch, found)
+        in_order(*way, search_batches(plan), samples.add)
     except EvaluationError as error:
         return Reference(kind, f"{label}: {error}", nothing, nothing)
     loss = samples.losses()[plan.limits[0].metric].interval()

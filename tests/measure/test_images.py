@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from accel_opt.core.errors import BadImagesError
-from accel_opt.measure.images import check, flaw, to_uint8
+from accel_opt.measure.images import PlainImages, check, flaw, to_uint8
 
 _spec = importlib.util.spec_from_file_location("pictures", Path(__file__).with_name("pictures.py"))
 pictures = importlib.util.module_from_spec(_spec)
@@ -106,3 +106,16 @@ def test_it_costs_little():
     start = time.process_time()
     check(images, names(8))
     assert time.process_time() - start < 1
+
+
+def test_the_plain_pipeline_may_draw_a_few_flat_pictures_but_not_most():
+    good = np.random.default_rng(0).random((8, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    flat = np.zeros_like(good)
+    plain = PlainImages()
+    assert (plain.checked(flat[:2], names(2)) == 0).all(), "too few to tell"
+    plain.checked(good, names(8))
+    plain.checked(flat[:6], names(6))
+    with pytest.raises(BadImagesError, match=r"the plain pipeline: 9 of 17 .*black.*--dtype"):
+        plain.checked(flat[:1], names(1))
+    with pytest.raises(BadImagesError, match=r"the plain pipeline: .*NaN"):
+        PlainImages().checked(good + np.nan, names(8))

@@ -4,10 +4,11 @@ import torch
 from PIL import Image
 
 from accel_opt.core.config import Config
-from accel_opt.core.errors import BadImagesError, OutOfMemoryError
+from accel_opt.core.errors import BadImagesError, InputError, OutOfMemoryError
 from accel_opt.core.measurement import Batch
 from accel_opt.measure.calls import CallOptions
 from accel_opt.measure.fewer_steps import FewerSteps
+from accel_opt.measure.generation import Way
 from accel_opt.measure.runner import PipelineEvaluator
 from accel_opt.metrics import Metric
 from accel_opt.prompts import PromptSet
@@ -65,7 +66,7 @@ def test_the_baseline_against_itself_is_unchanged(evaluator):
 
 def test_order_is_abba_and_the_baseline_is_timed_where_asked(evaluator, monkeypatch):
     calls = []
-    generate = evaluator._generate
+    generate = evaluator._generation._call
 
     def recorded(call, prompts, seed):
         calls.append("A" if call is evaluator._pipe else "B")
@@ -73,7 +74,7 @@ def test_order_is_abba_and_the_baseline_is_timed_where_asked(evaluator, monkeypa
 
     for index in range(3):
         evaluator.baseline(batch(index))
-    monkeypatch.setattr(evaluator, "_generate", recorded)
+    monkeypatch.setattr(evaluator._generation, "_call", recorded)
     for index in range(3):
         evaluator(SETTING, batch(index, timed=index < 2))
     assert "".join(calls) == "ABBAB"
@@ -108,7 +109,9 @@ def test_the_first_samples_and_the_worst_are_kept(evaluator, tmp_path):
 def test_nan_is_a_failure_of_its_own(evaluator, monkeypatch):
     evaluator.baseline(batch())
     monkeypatch.setattr(
-        evaluator, "_generate", lambda *_: (0.1, np.full((2, 8, 8, 3), np.nan, dtype="float32"))
+        evaluator._generation,
+        "_call",
+        lambda *_: (0.1, np.full((2, 8, 8, 3), np.nan, dtype="float32")),
     )
     with pytest.raises(BadImagesError, match="NaN"):
         evaluator(SETTING, batch())
@@ -121,7 +124,7 @@ def test_out_of_memory_names_the_batch(evaluator, pipe, monkeypatch):
     def full(*_args):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
 
-    monkeypatch.setattr(evaluator, "_generate", full)
+    monkeypatch.setattr(evaluator._generation, "_call", full)
     with pytest.raises(OutOfMemoryError, match="batch size 2"):
         evaluator(SETTING, batch())
     monkeypatch.undo()
@@ -155,17 +158,17 @@ def test_a_batch_is_halved_only_when_told(pipe):
     usual = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options)
     small = Small(pipe, fits=1)
     with pytest.raises(OutOfMemoryError, match="batch size 4"):
-        usual.begin_call(four, "small", lambda _: small)()
+        usual.measure(four, Way("small", lambda _: small))
     assert small.sizes == [4]
     told = PipelineEvaluator(pipe, PROMPTS, {"clip": Brightness()}, options, halve_batch=True)
     small = Small(pipe, fits=1)
-    found = told.begin_call(four, "small", lambda _: small)()
+    found = told.measure(four, Way("small", lambda _: small))
     assert small.sizes == [4, 2, 1, 1, 1, 1]
     assert found.note == "batch of 4 out of memory, in 4 parts"
     # The generator goes on from part to part, so these are the pictures of the whole batch.
     assert found.scores["clip"] == pytest.approx(found.baseline_scores["clip"], abs=0.05)
     with pytest.raises(OutOfMemoryError, match="batch size 1"):
-        told.begin_call(four, "small", lambda _: Small(pipe, fits=0))()
+        told.measure(four, Way("small", lambda _: Small(pipe, fits=0)))
     assert told(SETTING, four).note == ""
 
 
@@ -174,6 +177,28 @@ def test_a_pipeline_that_ignores_its_prompts_is_found_out_one_by_one(evaluator, 
         def __call__(self, **arguments):
             return self.pipe(**arguments | {"prompt": ["a cat"] * len(arguments["prompt"])})
 
-    evaluator.begin_call(batch(0, (0,)), "stuck", lambda _: Stuck(pipe, 9))()
+    evaluator.measure(batch(0, (0,)), Way("stuck", lambda _: Stuck(pipe, 9)))
     with pytest.raises(BadImagesError, match="'a cat' and 'a dog' are equal, in two batches"):
-        evaluator.begin_call(batch(1, (1,)), "stuck", lambda _: Stuck(pipe, 9))()
+        evaluator.measure(batch(1, (1,)), Way("stuck", lambda _: Stuck(pipe, 9)))
+
+
+def test_a_flat_baseline_does_not_fail_every_setting(evaluator, pipe):
+    """Some prompts ask for a white field; what is flat there may be so with a setting."""
+    call, white = evaluator._generation._call, np.ones((1, 32, 32, 3), dtype="float32")
+
+    def drawn(what, prompts, seed):
+        seconds, images = call(what, prompts, seed)
+        return seconds, np.concatenate([white, images[1:]])
+
+    evaluator._generation._call = drawn
+    found = evaluator(SETTING, batch(ids=(0, 1, 2, 3)))
+    assert found.scores["clip"][0] == 255
+
+
+def test_a_plain_pipeline_that_does_not_fit_says_what_to_type(evaluator):
+    def full(*_):
+        raise RuntimeError("CUDA error: out of memory\nCUDA kernel errors might ...")
+
+    evaluator._generation._call = full
+    with pytest.raises(InputError, match=r"batch of 3: give a smaller --batch-size .*dtype"):
+        evaluator.warm_up(3)

@@ -14,7 +14,7 @@ from accel_opt.core.measurement import Batch
 from accel_opt.search import search
 from accel_opt.search.ahead import in_order
 from accel_opt.search.confirm_plan import ConfirmPlan
-from accel_opt.search.evaluators import ChildEvaluator
+from accel_opt.search.evaluators import ChildEvaluator, HangError
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.looking import gather
 from tests.search.tables import LIMITS, evaluate, plan, space
@@ -28,14 +28,13 @@ class Logged:
     """An evaluator that generates ahead, and what happened to it."""
 
     def __init__(self):
-        self.log, self.batches = [], []
+        self.log = []
 
     def __call__(self, config, batch):
         return self.begin(config, batch)()
 
     def begin(self, config, batch):
         self.log.append(f"begin {batch.index}")
-        self.batches.append(batch)
 
         def finish():
             self.log.append(f"finish {batch.index}")
@@ -44,51 +43,74 @@ class Logged:
         return finish
 
 
+def measured(evaluator, batches=BATCHES):
+    found = []
+    in_order(evaluator, SETTING, batches, lambda batch, one: found.append((batch, one)))
+    return found
+
+
+def item(number):
+    """A batch of an item that `workers.ahead` stumbles over."""
+    return replace(BATCHES[1], item_ids=(number,))
+
+
 def test_the_next_is_begun_before_the_last_is_waited_for():
     logged = Logged()
-    found = list(in_order(logged, SETTING, BATCHES))
-    assert found == [(batch, evaluate(SETTING, batch)) for batch in BATCHES]
+    assert measured(logged) == [(batch, evaluate(SETTING, batch)) for batch in BATCHES]
     assert logged.log == [
         *("begin 0", "begin 1", "finish 0", "begin 2"),
         *("finish 1", "begin 3", "finish 2", "finish 3"),
     ]
+    assert measured(Logged(), []) == []
 
 
 def test_without_begin_nothing_is_drawn_early():
-    seen = []
-    for batch, _ in in_order(evaluate, SETTING, (seen.append(b) or b for b in BATCHES)):
-        assert seen[-1] == batch
+    drawn, taken = [], []
+
+    def take(batch, found):
+        taken.append(batch)
+        assert drawn == taken
+        assert found == evaluate(SETTING, batch)
+
+    in_order(evaluate, SETTING, (drawn.append(b) or b for b in BATCHES), take)
+    assert taken == BATCHES
 
 
-def test_no_batches():
-    assert list(in_order(Logged(), SETTING, [])) == []
-
-
-def test_a_look_gathers_the_same_and_stops_timing_when_the_speed_is_steady():
-    record = search(space("deepcache"), evaluate, plan(trials=1, confirm=False)).trials[0]
-    confirmation, asked = ConfirmPlan((), n_items=60, n_passes=1, alpha=0.01), plan(batch_size=5)
+def test_what_was_begun_is_ended_when_a_measurement_is_refused():
     logged = Logged()
 
-    def look(evaluator):
+    def take(batch, found):
+        raise EvaluationError("a score is not a number")
+
+    with pytest.raises(EvaluationError, match="not a number"):
+        in_order(logged, SETTING, BATCHES, take)
+    assert logged.log == ["begin 0", "begin 1", "finish 0", "finish 1"]
+
+
+def test_nobody_who_interrupts_waits_for_what_was_begun():
+    logged = Logged()
+
+    def take(batch, found):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_order(logged, SETTING, BATCHES, take)
+    assert logged.log == ["begin 0", "begin 1", "finish 0"]
+
+
+def test_a_look_gathers_the_same():
+    record = search(space("deepcache"), evaluate, plan(trials=1, confirm=False)).trials[0]
+    confirmation, asked = ConfirmPlan((), n_items=60, n_passes=1, alpha=0.01), plan(batch_size=5)
+
+    def look(evaluator, deadline=math.inf):
         ledger = Ledger(LIMITS)
-        return gather(record, confirmation, evaluator, asked, ledger=ledger, deadline=math.inf)
+        return gather(record, confirmation, evaluator, asked, ledger=ledger, deadline=deadline)
 
-    assert look(logged) == look(evaluate)
-    alone = [batch.alone for batch in logged.batches]
-    # Eight are timed each way; the ninth and tenth are begun before the eighth is known.
-    assert alone == [True] * 9 + [False] * 3
-
-
-def test_the_clock_ends_a_look_that_goes_ahead():
-    record = search(space("deepcache"), evaluate, plan(trials=1, confirm=False)).trials[0]
-    confirmation, asked = ConfirmPlan((), n_items=60, n_passes=1, alpha=0.01), plan(batch_size=5)
-    logged = Logged()
-    seen = gather(
-        record, confirmation, logged, asked, ledger=Ledger(LIMITS), deadline=time.monotonic() - 1
-    )
-    assert seen.n_items == 10
-    assert logged.log.count("begin 1") == 1
-    assert "begin 2" not in logged.log
+    assert look(Logged()) == look(evaluate)
+    # Two batches are the fewest that a look has; none is begun after them.
+    logged, late = Logged(), time.monotonic() - 1
+    assert look(logged, late) == look(evaluate, late)
+    assert logged.log == ["begin 0", "begin 1", "finish 0", "finish 1"]
 
 
 @pytest.fixture
@@ -100,8 +122,7 @@ def child():
 
 def test_a_process_of_its_own_goes_ahead_too(child):
     assert child.begin is not None
-    found = list(in_order(child, SETTING, BATCHES))
-    assert [one for _, one in found] == [ahead(SETTING, batch) for batch in BATCHES]
+    assert measured(child) == [(batch, ahead(SETTING, batch)) for batch in BATCHES]
 
 
 def test_a_process_whose_evaluator_does_not_is_asked_one_by_one():
@@ -109,7 +130,6 @@ def test_a_process_whose_evaluator_does_not_is_asked_one_by_one():
     assert one.begin is None
     assert one(SETTING, BATCHES[0]) == evaluate(SETTING, BATCHES[0])
     one.close()
-    assert one.begin is None
 
 
 def test_an_answer_that_nobody_waits_for_is_not_taken_for_another(child):
@@ -118,16 +138,43 @@ def test_an_answer_that_nobody_waits_for_is_not_taken_for_another(child):
     assert child(SETTING, BATCHES[2]) == ahead(SETTING, BATCHES[2])
 
 
-def test_what_fails_in_either_half_fails_its_batch_alone(child):
-    for item, message in ((98, "cannot generate 98"), (99, "cannot score 99")):
-        bad = replace(BATCHES[1], item_ids=(item,))
-        with pytest.raises(EvaluationError, match=message):
-            list(in_order(child, SETTING, [BATCHES[0], bad, BATCHES[2]]))
+@pytest.mark.parametrize(
+    ("number", "message"), [(98, "cannot generate"), (99, "cannot score"), (97, "plain numbers")]
+)
+def test_what_fails_in_either_half_fails_its_setting_alone(child, number, message):
+    with pytest.raises(EvaluationError, match=message):
+        measured(child, [BATCHES[0], item(number), BATCHES[2]])
     assert child(SETTING, BATCHES[3]) == ahead(SETTING, BATCHES[3])
+
+
+@pytest.mark.parametrize("number", [95, 96])
+def test_an_evaluator_that_exits_in_either_half_is_dead_not_mute(child, number):
+    before = [BATCHES[0], item(number), BATCHES[2]]
+    with pytest.raises(EvaluationError, match=r"died \(exit status"):
+        measured(child, before)
+    assert child(SETTING, BATCHES[3]) == ahead(SETTING, BATCHES[3])
+
+
+def test_an_evaluator_without_begin_that_exits_is_dead_too():
+    one = ChildEvaluator("tests.search.workers:exits", None)
+    with pytest.raises(EvaluationError, match=r"died \(exit status 3\)"):
+        one(SETTING, BATCHES[0])
+    one.close()
+
+
+def test_the_next_setting_does_not_answer_for_a_batch_that_hangs():
+    one = ChildEvaluator("tests.search.workers:ahead", 3.0)
+    with pytest.raises(EvaluationError, match="cannot score"):
+        measured(one, [item(99), item(94)])
+    assert one(SETTING, BATCHES[0]) == ahead(SETTING, BATCHES[0])
+    with pytest.raises(HangError, match="no answer within 3 s"):
+        measured(one, [BATCHES[0], item(94), BATCHES[1]])
+    one.close()
 
 
 def test_answers_of_a_process_that_was_closed_are_gone(child):
     finish = child.begin(SETTING, BATCHES[0])
     child.close()
+    assert child(SETTING, BATCHES[1]) == ahead(SETTING, BATCHES[1])
     with pytest.raises(EvaluationError, match="process is gone"):
         finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
@@ -42,21 +43,33 @@ def with_pid(config, batch):
     return found
 
 
+def exits(config, batch):
+    sys.exit(3)
+
+
 class Ahead:
-    """Generates now, scores later."""
+    """Generates now, scores later, and stumbles over items of 94 to 99."""
 
     def __call__(self, config, batch):
         return self.begin(config, batch)()
 
     def begin(self, config, batch):
-        if 98 in batch.item_ids:
-            raise EvaluationError("cannot generate 98")
+        (item, *_) = batch.item_ids
+        if item == 94:
+            time.sleep(60)
+        if item == 95:
+            sys.exit(5)
+        if item == 98:
+            raise EvaluationError("cannot generate")
 
         def finish():
             time.sleep(0.02)
-            if 99 in batch.item_ids:
-                raise EvaluationError("cannot score 99")
-            return evaluate(config, batch)
+            if item == 96:
+                sys.exit(6)
+            if item == 99:
+                raise EvaluationError("cannot score")
+            found = evaluate(config, batch)
+            return dataclasses.replace(found, note=object()) if item == 97 else found
 
         return finish
 
