@@ -135,11 +135,12 @@ def metrics() -> str:
             "higher" if metric.higher_is_better else "lower",
             metric.loss,
             ", ".join(metric.requires),
+            metric.weights,
             _link(metric.reference),
         )
         for name, metric in found
     ]
-    return table(("name", "unit", "better", "its loss is", "packages", "source"), rows)
+    return table(("name", "unit", "better", "its loss is", "packages", "weights", "source"), rows)
 
 
 def study_keys() -> str:

@@ -10,6 +10,7 @@ import typer
 
 from accel_opt.cli.doctor_model import check as _check
 from accel_opt.cli.doctor_model import model_checks, ranges_text
+from accel_opt.cli.doctor_needs import hub, metrics, prompts
 from accel_opt.cli.output import JsonFlag, emit_json, emit_table
 from accel_opt.core.imports import TORCHVISION_BROKEN
 from accel_opt.core.provenance import package_version, processor, versions
@@ -27,8 +28,10 @@ def doctor(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Reports device, versions, accelerators, hub and missing packages."""
-    checks = [*_packages(), *_devices(), _hub(), *_metrics()]
+    """Reports devices, versions, accelerators, hub, and what is missing or must be fetched."""
+    there = hub()
+    found = prompts(reachable=there["ok"] is True)
+    checks = [*_packages(), *_devices(), there, *metrics(), found]
     checks += model_checks(model, steps, scheduler) if model is not None else _accelerators()
     if as_json:
         emit_json({"ok": all(c["ok"] is not False for c in checks), "checks": checks})
@@ -70,18 +73,9 @@ def _devices() -> list[dict[str, Any]]:
     import torch
 
     if torch.cuda.is_available():
-        free, total = (value / 2**30 for value in torch.cuda.mem_get_info())
-        name = torch.cuda.get_device_name(0)
-        more = torch.cuda.device_count() - 1
-        says = f"cuda: {name}, {free:.0f} of {total:.0f} GiB free" + (
-            f", and {more} more" if more else ""
-        )
-        half = "float16, bfloat16" if torch.cuda.is_bf16_supported() else "float16, no bfloat16"
-        tuned = "on: the first calls of every shape are slow" if _tunes() else "off"
+        count = torch.cuda.device_count()
         return [
-            _check(True, "device", says),
-            _check(True, "precision", half),
-            _check(None, "cudnn.benchmark", tuned),
+            _cuda(number, "device" if count == 1 else f"cuda:{number}") for number in range(count)
         ]
     if torch.backends.mps.is_available():
         return [_check(True, "device", "mps")]
@@ -90,45 +84,16 @@ def _devices() -> list[dict[str, Any]]:
     return [_check(True, "device", says), _check(None, "full size", ways)]
 
 
-def _tunes() -> bool:
+def _cuda(number: int, what: str) -> dict[str, Any]:
     import torch
 
-    return bool(torch.backends.cudnn.benchmark)
-
-
-def _hub() -> dict[str, Any]:
-    import urllib.error
-    import urllib.request
-
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return _check(None, "hub", "offline by HF_HUB_OFFLINE; only cached models load")
-    try:
-        request = urllib.request.Request(constants.ENDPOINT, method="HEAD")  # noqa: S310
-        urllib.request.urlopen(request, timeout=3).close()  # noqa: S310
-    except urllib.error.HTTPError as error:
-        return _check(True, "hub", f"reachable (status {error.code})")
-    except (OSError, ValueError):
-        says = "not reachable: use --model shapes, a local folder, or a filled HF_HOME"
-        return _check(None, "hub", says)
-    return _check(True, "hub", "reachable")
-
-
-def _metrics() -> list[dict[str, Any]]:
-    from accel_opt.core.errors import MissingPackageError
-    from accel_opt.metrics import get_metric, metric_names
-
-    checks = []
-    for name in metric_names():
-        try:
-            metric = get_metric(name)
-            metric.check_packages()
-        except MissingPackageError as error:
-            checks.append(_check(None, f"metric {name}", str(error)))
-        else:
-            checks.append(_check(True, f"metric {name}", metric.unit))
-    return checks
+    free, total = (value / 2**30 for value in torch.cuda.mem_get_info(number))
+    with torch.cuda.device(number):
+        # What is emulated is slow: torch would say yes to it.
+        bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    half = "float16 and bfloat16" if bfloat16 else "float16, no bfloat16"
+    name = torch.cuda.get_device_name(number)
+    return _check(True, what, f"cuda: {name}, {free:.0f} of {total:.0f} GiB free, {half}")
 
 
 def _accelerators() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from accel_opt.core.errors import MissingPackageError
@@ -20,7 +21,7 @@ def check(ok: bool | None, what: str, says: str) -> dict[str, Any]:
 def model_checks(name: str, steps: int, scheduler: str | None) -> list[dict[str, Any]]:
     """How a model runs here, and each accelerator's ranges or the reason why it does not fit.
 
-    Catalogue models are looked at without their weights: what fits is a matter of shapes.
+    No weights are loaded or fetched: what fits is a matter of shapes.
 
     Args:
         name: Catalogue name, hub id or folder.
@@ -28,56 +29,75 @@ def model_checks(name: str, steps: int, scheduler: str | None) -> list[dict[str,
         scheduler: Nickname or class name; None takes the model's own.
 
     Raises:
-        InputError: No such model; or it must be loaded for its shapes, and cannot be.
+        InputError: No such model; or its configurations are needed, and cannot be had.
     """
     from accel_opt.accelerators import stack
     from accel_opt.pipelines import find_model
 
     model = find_model(name)
-    pipe = _pipeline(model, scheduler)
+    pipe, weights = _pipeline(model, scheduler)
     run = stack.run_info(pipe, steps, model.guidance_scale)
-    return [*_running(model, pipe, steps), *_accelerators(pipe, run)]
+    return [*_running(model, pipe, steps, weights), *_accelerators(pipe, run)]
 
 
-def _pipeline(model: Model, scheduler: str | None) -> Any:
+def _pipeline(model: Model, scheduler: str | None) -> tuple[Any, dict[str, Any]]:
+    """The pipeline without numbers, and what is to be said of its weights."""
+    from accel_opt.cli.doctor_shell import located, shell
     from accel_opt.pipelines.load import load_pipeline
 
     if model.architecture:
-        return load_pipeline(model, scheduler=scheduler, weights="random", device="meta")
-    return load_pipeline(model, scheduler=scheduler)
+        pipe = load_pipeline(model, scheduler=scheduler, weights="random", device="meta")
+        return pipe, _weights_on_hub(model)
+    source, index = located(model)
+    pipe = shell(source, index, model.kind, scheduler)
+    if model.kind == "hub":
+        return pipe, _weights_on_hub(model)
+    if model.kind == "embedded":
+        return pipe, check(True, "weights", "in this package")
+    return pipe, _weights_in(Path(source), index, source)
 
 
-def _running(model: Model, pipe: Any, steps: int) -> list[dict[str, Any]]:
-    from accel_opt.accelerators.model import setup_of
-    from accel_opt.pipelines.devices import default_device, default_dtype
+def _running(model: Model, pipe: Any, steps: int, weights: dict[str, Any]) -> list[dict[str, Any]]:
+    from accel_opt.pipelines.devices import default_device, default_dtype, usual_dtype
 
     device = default_device()
-    dtype = default_dtype(device, model.dtype)
-    side = model.resolution or "its own"
+    # As the loader has it: UNets were trained for float16, transformers may overflow in it.
+    usual = usual_dtype(model.dtype, unet=getattr(pipe, "unet", None) is not None)
+    dtype = default_dtype(device, usual)
+    side = f"{model.resolution} pixels" if model.resolution else "its own size"
     says = (
-        f"{type(pipe).__name__}, {type(pipe.scheduler).__name__}, {steps} steps, {side} pixels, "
+        f"{type(pipe).__name__}, {type(pipe.scheduler).__name__}, {steps} steps, {side}, "
         f"guidance {model.guidance_scale:g}, on {device} in {dtype}"
     )
-    found = [check(True, "model", says), _weights(model)]
-    if model.notice:
-        found.append(check(None, "mirror", model.notice))
-    setup = setup_of(pipe)
-    if setup:
-        found.append(check(None, "set up", ", ".join(f"{k}: {v}" for k, v in setup.items())))
-    return found
+    found = [check(True, "model", says), weights]
+    return [*found, check(None, "mirror", model.notice)] if model.notice else found
 
 
-def _weights(model: Model) -> dict[str, Any]:
-    if model.kind != "hub":
-        return check(True, "weights", model.source or "in this package")
-    from huggingface_hub import try_to_load_from_cache
+def _weights_on_hub(model: Model) -> dict[str, Any]:
+    from accel_opt.core.weight_files import snapshot_of
+    from accel_opt.pipelines.hub import INDEX, HubOptions, read_index, source_of
 
-    for source in (model.source, *model.former):
-        if isinstance(try_to_load_from_cache(source, "model_index.json"), str):
-            return check(True, "weights", f"{source} is in the cache")
-    says = f"{model.source} is not in the cache; it is fetched from the hub on first use"
-    ways = "speed alone needs none: --weights random" if model.architecture else ""
-    return check(None, "weights", f"{says}{'; ' + ways if ways else ''}")
+    source = source_of(model, HubOptions(local_files_only=True))
+    folder = snapshot_of(source)
+    if folder is not None and (folder / INDEX).is_file():
+        index = read_index(str(folder), "folder", HubOptions())
+        found = _weights_in(folder, index, f"{source} is in the cache")
+        if found["ok"]:
+            return found
+        says = f"{found['says']}; they are fetched from the hub on first use"
+    else:
+        says = f"{model.source} is not in the cache; it is fetched from the hub on first use"
+    ways = "; speed alone needs none: --weights random" if model.architecture else ""
+    return check(None, "weights", f"{says}{ways}")
+
+
+def _weights_in(folder: Path, index: dict[str, Any], where: str) -> dict[str, Any]:
+    from accel_opt.cli.doctor_shell import lacking
+
+    missing = lacking(folder, index)
+    if missing:
+        return check(False, "weights", f"{where}, without the weights of {', '.join(missing)}")
+    return check(True, "weights", where)
 
 
 def _accelerators(pipe: Any, run: Any) -> list[dict[str, Any]]:
@@ -96,13 +116,25 @@ def _accelerators(pipe: Any, run: Any) -> list[dict[str, Any]]:
             continue
         fitting.append(name)
         found.append(check(True, name, ranges_text(plugin.ranges(run))))
-    clashes = [
-        f"{one} with {other}"
-        for one, other in combinations(fitting, 2)
-        if stack.supports((one, other), pipe)
-    ]
-    said = "any of these" + (f", but not {', '.join(clashes)}" if clashes else "")
+    said = "any of these" + "".join(
+        f"{', but not ' if number == 0 else '; nor '}{', '.join(pairs)} ({reason})"
+        for number, (reason, pairs) in enumerate(_clashes(fitting, pipe).items())
+    )
     return [*found, check(None, "together", said)]
+
+
+def _clashes(names: list[str], pipe: Any) -> dict[str, list[str]]:
+    """Pairs that exclude each other, by the reason."""
+    from accel_opt.accelerators import stack
+
+    clashes: dict[str, list[str]] = {}
+    for one, other in combinations(names, 2):
+        refusal = stack.supports((one, other), pipe)
+        if refusal:
+            # The names stand before its colon, the advice after its last semicolon.
+            reason = refusal.reason.partition(": ")[2].removesuffix("; leave one out")
+            clashes.setdefault(reason or refusal.reason, []).append(f"{one} with {other}")
+    return clashes
 
 
 def ranges_text(ranges: dict[str, Dim]) -> str:

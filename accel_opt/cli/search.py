@@ -22,7 +22,10 @@ def search(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Name, hub id or folder.")] = None,
     scheduler: Annotated[
-        str | None, typer.Option("--scheduler", help="Nickname or diffusers class name.")
+        str | None,
+        typer.Option(
+            "--scheduler", help="Nickname or diffusers class name; DDIM, or a flow model's own."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Inference steps.")] = None,
     guidance_scale: Annotated[
@@ -32,7 +35,7 @@ def search(
     accelerators: Annotated[
         str | None,
         typer.Option(
-            help="Searched together; deepcache,tome,tgate by default, tome,tgate on PixArt."
+            help="Searched together; deepcache,tome,tgate by default, others on transformers."
         ),
     ] = None,
     require_all: Annotated[
@@ -88,6 +91,13 @@ def search(
     resolution: Annotated[int | None, typer.Option(help="Pixels of height and width.")] = None,
     weights: Annotated[
         str | None, typer.Option(help="pretrained, or random for speed only.")
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of the model on the hub.")
+    ] = None,
+    variant: Annotated[str | None, typer.Option(help="Of the model's files, as fp16.")] = None,
+    cache_dir: Annotated[
+        str | None, typer.Option("--cache-dir", help="Of hub files; HF_HOME by default.")
     ] = None,
     confirm: Annotated[
         bool | None, typer.Option("--confirm/--no-confirm", help="Re-measure on held-out prompts.")

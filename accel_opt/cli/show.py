@@ -120,6 +120,7 @@ def _metrics() -> list[dict[str, Any]]:
             "better": "higher" if metric.higher_is_better else "lower",
             "loss": metric.loss,
             "packages": ", ".join(metric.requires),
+            "weights": metric.weights,
             "reference": metric.reference,
         }
         for name in metric_names()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from accel_opt.core.errors import UnknownNameError
@@ -67,19 +69,36 @@ def model_source(name: str, provenance: Mapping[str, Any]) -> ModelSource:
     with contextlib.suppress(UnknownNameError, OSError, ValueError, RuntimeError):
         found = find_model(name)
     if found is None:
-        info = _SHAPES.get(recorded, ModelInfo(recorded))
-        return ModelSource(name, _ANY, False, info, 7.5, "float16")
-    pipeline = found.pipeline_class or recorded
+        info = _shape(recorded)
+        return ModelSource(name, _ANY, False, info, 7.5, _half(info))
+    info = _shape(found.pipeline_class or recorded)
     return ModelSource(
         source=found.source or found.name,
         pipeline_class=found.pipeline_class or _ANY,
         embedded=found.kind == "embedded",
-        info=_SHAPES.get(pipeline, ModelInfo(pipeline)),
+        info=info,
         guidance_scale=found.guidance_scale,
-        half=found.dtype or "float16",
+        half=found.dtype or _half(info),
         prompt=_EMBEDDED_PROMPT if found.kind == "embedded" else _PROMPT,
         call_arguments=found.call_arguments,
     )
+
+
+def _shape(pipeline: str) -> ModelInfo:
+    """What a pipeline class tells of its denoiser; one that nobody knows is taken for a UNet's."""
+    if pipeline in _SHAPES or not re.fullmatch(r"[A-Za-z0-9]+Pipeline", pipeline):
+        return _SHAPES.get(pipeline, ModelInfo(pipeline))
+    import diffusers
+
+    found = getattr(diffusers, pipeline, None)
+    if found is not None and "transformer" in signature(found.__init__).parameters:
+        return ModelInfo(pipeline, "transformer", 0, (1,))
+    return ModelInfo(pipeline)
+
+
+def _half(info: ModelInfo) -> str:
+    """Half precision as `load_pipeline` chooses it."""
+    return "float16" if info.denoiser == "unet" else "bfloat16"
 
 
 def run_of(model: ModelSource, scheduler: str, steps: int, guidance_scale: float) -> RunInfo:

@@ -37,7 +37,8 @@ class StudySpec(BaseModel):
 
     Attributes:
         model: Catalogue name, hub id or local folder.
-        scheduler: Nickname or diffusers class name.
+        scheduler: Nickname or diffusers class name. Where none is given, a model outside the
+            catalogue that was not trained on noise keeps its own.
         steps: Number of inference steps, at least 1.
         guidance_scale: None takes the model's own default.
         accelerators: Names searched together.
@@ -55,6 +56,9 @@ class StudySpec(BaseModel):
         halve_batch: Generate a setting that runs out of memory in halves of the batch.
         trials: Evaluations in the study in total; None leaves the end to the other rules.
         timeout: Seconds of search, confirmation not counted.
+        revision: Branch, tag or commit of the model on the hub.
+        variant: Its files' variant, such as "fp16".
+        cache_dir: Where hub files are kept; None honours `HF_HOME`.
         workers: Processes that search together.
         engine: Who places them: this host, or Ray across a cluster.
         ray_address: Address of a Ray cluster; None starts one here, "auto" finds it.
@@ -94,6 +98,9 @@ class StudySpec(BaseModel):
     dtype: Literal["float32", "float16", "bfloat16"] | None = None
     resolution: Annotated[int, Field(ge=8)] | None = None
     weights: Weights = "pretrained"
+    revision: str | None = None
+    variant: str | None = None
+    cache_dir: str | None = None
     confirm: bool = True
     references: bool = False
     allow_drift: bool = False

@@ -161,6 +161,7 @@ def confirm_again(
     if found.spec is None:
         raise InputError(f"study {study!r} is no search of a pipeline; use the library's seam")
     problem = PipelineProblem.from_spec(found.spec)
+    problem.find(on_event)
     problem.evaluator.warm_up(int(problem.spec.batch_size or 1))
     verdicts = confirm_study(where, study, problem.evaluate, problem.plan(), on_event)
     holding = winner_of(verdicts)

@@ -13,7 +13,7 @@ from accel_opt.core.measurement import Evaluate
 from accel_opt.core.spec import StudySpec, make_spec
 from accel_opt.facade.workers import place, together
 from accel_opt.metrics import check_scorable
-from accel_opt.pipelines.devices import default_device
+from accel_opt.pipelines.devices import default_device, device_of
 from accel_opt.search.lifecycle import create_study
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.plan import SearchPlan
@@ -41,8 +41,8 @@ def search(
     `evaluate=`. The same call again goes on where an earlier one stopped.
 
     Args:
-        pipe: A pipeline that you built yourself (LoRA, own scheduler, ...); it is left as it
-            was, and its own scheduler is used unless `scheduler` names another.
+        pipe: A text-to-image pipeline that you built yourself (LoRA, own scheduler, ...); it is
+            left as it was, and its own scheduler is used unless `scheduler` names another.
         space: What is searched, instead of accelerators.
         evaluate: Measures one batch of one setting; "module:function" can be killed when it
             hangs, and is confirmed in a fresh process.
@@ -91,8 +91,7 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
     if spec.workers > 1 or spec.engine == "ray":
         check_shareable(str(spec.storage), max(2, spec.workers))
     open_storage(spec.storage)
-    if problem.model.note and problem.model.kind == "hub":
-        on_event(Notice(f"{spec.model}: {problem.model.note}"))
+    problem.find(on_event)
     ended, threads = None, None
     if spec.workers > 1 or spec.engine == "ray":
         if problem.given_pipe is not None:
@@ -124,7 +123,7 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
 
 def _check_memory(problem: PipelineProblem) -> None:
     given = problem.given_pipe
-    device = str(given.device) if given is not None else problem.spec.device or default_device()
+    device = device_of(given) if given is not None else problem.spec.device or default_device()
     if problem.spec.objective == "memory" and not device.startswith("cuda"):
         raise InputError(
             f"objective 'memory': only CUDA devices tell their peak memory, and this runs on "

@@ -30,6 +30,11 @@ class Metric(ABC):
     A metric is made once per study and scores many batches; constructing it loads its weights.
     Scores of an image do not depend on what else is in the batch.
 
+    `score` may run in another thread than the one that made the metric, in a CUDA stream of its
+    own, while the next images are generated; never in two threads at once. It returns when its
+    work on the device is done, with plain numbers, and turns gradients off by itself
+    (`torch.inference_mode` or `torch.no_grad` within `score`): torch keeps that for each thread.
+
     Attributes:
         name: Name in options and constraints ("clip", "ssim").
         unit: What the number is, for tables.
@@ -43,6 +48,8 @@ class Metric(ABC):
         bounds: Between which numbers a limit of an absolute loss makes sense, ends excluded;
             None for any. Limits of relative losses lie in (0, 1).
         requires: Packages it imports.
+        weights: What it fetches on first use unless told otherwise, with its size; "" for
+            nothing.
         reference: Paper or package.
         scorer: Weights or implementation behind the numbers, named beside them everywhere.
     """
@@ -55,6 +62,7 @@ class Metric(ABC):
     ceiling: ClassVar[float | None] = None
     bounds: ClassVar[tuple[float, float] | None] = None
     requires: ClassVar[tuple[str, ...]] = ()
+    weights: ClassVar[str] = ""
     reference: ClassVar[str] = ""
     scorer: str = ""
 
@@ -71,8 +79,13 @@ class Metric(ABC):
                 metrics with an absolute loss look at it.
 
         Returns:
-            N numbers in `unit`.
+            N numbers in `unit`: floats, on no device.
         """
+
+    @classmethod
+    def has_weights(cls) -> bool | None:
+        """Whether `weights` are on this machine; None where the metric cannot tell."""
+        return None if cls.weights else True
 
     @classmethod
     def check_packages(cls) -> None:

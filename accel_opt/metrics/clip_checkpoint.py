@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 from accel_opt.core.errors import InputError
+from accel_opt.core.weight_files import has_weights, snapshot_of
 
 PREFIX = "open_clip:"
 # The pair that scores were always taken with, and the same checkpoint as transformers has it.
 OPEN_CLIP_DEFAULT = "open_clip:ViT-g-14/laion2b_s34b_b88k"
 TRANSFORMERS_DEFAULT = "laion/CLIP-ViT-g-14-laion2B-s34B-b88K"
+# One repository holds the weights twice: as open_clip names them, and as transformers does.
+OPEN_CLIP_STEMS = ("open_clip_model", "open_clip_pytorch_model")
+TRANSFORMERS_STEMS = ("model", "pytorch_model")
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,13 @@ def find_checkpoint(name: str) -> Checkpoint:
         f"{name} holds neither config.json (transformers) nor open_clip_config.json; "
         "give the folder of a CLIP checkpoint"
     )
+
+
+def default_is_cached() -> bool:
+    """Whether the default's weights are in the hub's cache, for the package that reads them."""
+    folder = snapshot_of(TRANSFORMERS_DEFAULT)
+    stems = OPEN_CLIP_STEMS if open_clip_installed() else TRANSFORMERS_STEMS
+    return folder is not None and has_weights(folder, stems)
 
 
 def open_clip_installed() -> bool:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from accel_opt.core.errors import InputError, MissingPackageError
 from accel_opt.core.hub import Wanted, explained, reachable, unreachable
 from accel_opt.core.imports import imports_explained
+from accel_opt.core.weight_files import has_weights, snapshot_of
 from accel_opt.metrics.base import Images
-from accel_opt.metrics.clip_checkpoint import Checkpoint, open_clip_installed
+from accel_opt.metrics.clip_checkpoint import OPEN_CLIP_STEMS, Checkpoint, open_clip_installed
 from accel_opt.metrics.clip_transformers import OFFLINE_WAYS
 
 if TYPE_CHECKING:
     import torch
-
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
 
 class OpenClipEncoder:
@@ -96,6 +95,5 @@ def _check_tag(checkpoint: Checkpoint) -> None:
 
 
 def _cached(source: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return any(isinstance(try_to_load_from_cache(source, name), str) for name in WEIGHTS)
+    folder = snapshot_of(source)
+    return folder is not None and has_weights(folder, OPEN_CLIP_STEMS)

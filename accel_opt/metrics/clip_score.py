@@ -12,7 +12,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from accel_opt.metrics.base import Images, Metric
-from accel_opt.metrics.clip_checkpoint import TRANSFORMERS_DEFAULT, Checkpoint, find_checkpoint
+from accel_opt.metrics.clip_checkpoint import (
+    TRANSFORMERS_DEFAULT,
+    Checkpoint,
+    default_is_cached,
+    find_checkpoint,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +56,7 @@ class ClipScore(Metric):
     name: ClassVar[str] = "clip"
     unit: ClassVar[str] = "100 x cosine"
     requires: ClassVar[tuple[str, ...]] = ("transformers",)
+    weights: ClassVar[str] = "ViT-g-14 laion2b_s34b_b88k, 5.5 GB"
     reference: ClassVar[str] = "arXiv:2104.08718"
 
     def __init__(self, checkpoint: str = DEFAULT_CHECKPOINT, device: str = "cpu") -> None:
@@ -58,6 +64,11 @@ class ClipScore(Metric):
         self._encoder = _encoder(found, device)
         self._texts: dict[str, torch.Tensor] = {}
         self.scorer = found.label
+
+    @classmethod
+    def has_weights(cls) -> bool:
+        """Whether the default checkpoint is cached, as the package that would read it wants it."""
+        return default_is_cached()
 
     def score(
         self, images: Images, prompts: Sequence[str], baseline: Images | None = None

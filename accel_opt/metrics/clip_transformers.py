@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import torch
 
 OFFLINE_WAYS = (
-    "Offline ways: give the folder of a CLIP checkpoint, set HF_HOME to a cache that has it, "
-    "or use --model shapes, which brings its own"
+    "Offline ways: --scorer with the folder of a CLIP checkpoint, set HF_HOME to a cache that has "
+    "it, or use --model shapes, which brings its own"
 )
 
 

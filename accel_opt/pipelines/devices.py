@@ -65,8 +65,13 @@ def default_dtype(device: str, on_gpu: str = "") -> str:
         return "float32"
     if on_gpu:
         return on_gpu
-    bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported()
+    bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if bfloat16 else "float16"
+
+
+def usual_dtype(stated: str, *, unet: bool) -> str:
+    """What a model is run in on GPUs: as stated, else float16 for UNets; "" goes by the GPU."""
+    return stated or ("float16" if unet else "")
 
 
 def torch_dtype(name: str | None, device: str) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,7 +10,13 @@ from accel_opt.core.hub import explained
 from accel_opt.core.imports import imports_explained
 from accel_opt.core.quiet import loading_quietly
 from accel_opt.pipelines.catalogue import Model, find_model
-from accel_opt.pipelines.devices import check_device, default_device, default_dtype, torch_dtype
+from accel_opt.pipelines.devices import (
+    check_device,
+    default_device,
+    default_dtype,
+    torch_dtype,
+    usual_dtype,
+)
 from accel_opt.pipelines.hub import HubOptions, read_index, source_of
 from accel_opt.pipelines.random_weights import random_pipeline
 from accel_opt.pipelines.schedulers import set_scheduler
@@ -49,7 +56,8 @@ def load_pipeline(
         local_files_only: Whether only the cache is looked into, as `HF_HUB_OFFLINE` does.
         weights: "random" builds the full-size architecture without its weights: good for
             measuring speed, never quality.
-        on_notice: Told in one line each: mirrors, and the device and precision chosen.
+        on_notice: Told in one line each: mirrors, and the device and precision chosen. None
+            warns of mirrors, and is silent about the rest.
 
     Returns:
         A diffusers pipeline on the device, without safety checker and progress bars.
@@ -70,9 +78,9 @@ def load_pipeline(
             pipe = random_pipeline(found, device=place, dtype=precision)
         else:
             options = HubOptions(cache_dir, revision, variant, token, local_files_only)
-            source = _located(found, options, tell)
+            source = _located(found, options, on_notice or _warn)
             index = read_index(source, found.kind, options)
-            usual = found.dtype or ("float16" if "unet" in index else "")
+            usual = usual_dtype(found.dtype, unet="unet" in index)
             precision = dtype or default_dtype(place, usual)
             kind = torch_dtype(precision, place)
             pipe = _from_pretrained(source, index, options, found.kind, kind)
@@ -85,6 +93,24 @@ def load_pipeline(
     if place.startswith("cpu") and precision == "float16":
         tell("float16 is slow on CPUs; float32 is faster here")
     return pipe
+
+
+def find_pipeline(model: Model, options: HubOptions, on_notice: OnNotice) -> None:
+    """Makes sure that a model is there and makes images from text; loads no weights.
+
+    Args:
+        model: Which.
+        options: How the hub is asked.
+        on_notice: Told when it comes from a mirror.
+
+    Raises:
+        HubUnreachableError: Neither cached nor reachable.
+        InputError: Gated, missing, or no text-to-image pipeline.
+    """
+    if model.kind != "embedded":
+        source = _located(model, options, on_notice)
+        with imports_explained(), loading_quietly("diffusers", "transformers"):
+            pipeline_class(read_index(source, model.kind, options), source)
 
 
 def _located(model: Model, options: HubOptions, tell: OnNotice) -> str:
@@ -136,6 +162,10 @@ def _shared(source: str, dtype: Any) -> dict[str, Any]:
 
     folders = shapes.shared_parts(source)
     return {name: AutoencoderKL.from_pretrained(f, dtype=dtype) for name, f in folders.items()}
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
 
 
 def _silent(text: str) -> None:

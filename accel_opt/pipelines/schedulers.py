@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from accel_opt.core.errors import UnknownNameError
+from accel_opt.core.errors import InputError, UnknownNameError
 
 # Names that people write, in task texts and result keys among them, and the classes they mean.
 NICKNAMES = {
@@ -22,6 +24,8 @@ NICKNAMES = {
     "LMS": "LMSDiscreteScheduler",
     "DDPM": "DDPMScheduler",
 }
+# Their models are trained for a handful of steps of this one scheduler.
+_DISTILLED = ("LCM", "TCD", "SCM")
 _CLASSES = frozenset(NICKNAMES.values())
 
 
@@ -48,6 +52,7 @@ def set_scheduler(pipe: Any, name: str) -> None:
 
     Raises:
         UnknownNameError: diffusers has no such scheduler.
+        InputError: The model was trained for another process than the scheduler runs.
     """
     import diffusers
 
@@ -56,8 +61,35 @@ def set_scheduler(pipe: Any, name: str) -> None:
     if found is None or not hasattr(found, "from_config"):
         known = [n for n in dir(diffusers) if n.endswith("Scheduler")]
         raise UnknownNameError("scheduler", name, known)
-    if type(pipe.scheduler).__name__ != class_name:
-        pipe.scheduler = found.from_config(pipe.scheduler.config)
+    own, config = type(pipe.scheduler).__name__, pipe.scheduler.config
+    if own == class_name:
+        return
+    had, wanted = expects(own, config), expects(class_name, _carried(found, config))
+    if had != wanted:
+        raise InputError(
+            f"scheduler={name!r} runs a process of {wanted}, and {type(pipe).__name__} was "
+            f"trained for {had} ({own}); leave --scheduler out to keep its own"
+        )
+    pipe.scheduler = found.from_config(config)
+
+
+def expects(class_name: str, config: Mapping[str, Any]) -> str:
+    """What a model's scheduler takes its output for.
+
+    Returns:
+        "noise" (or the velocity of noise, as Stable Diffusion), "flow" (flow matching, as Flux),
+        or "few steps" (distilled for the scheduler, as LCM).
+    """
+    flow = config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction"
+    if class_name.startswith("FlowMatch") or flow:
+        return "flow"
+    return "few steps" if class_name.startswith(_DISTILLED) else "noise"
+
+
+def _carried(found: type, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a configuration another scheduler class takes over."""
+    known = inspect.signature(found.__init__).parameters  # type: ignore[misc]
+    return {name: value for name, value in config.items() if name in known}
 
 
 def _plain(name: str) -> str:

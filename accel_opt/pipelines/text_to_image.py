@@ -40,6 +40,19 @@ def pipeline_class(index: Mapping[str, Any], source: str) -> Any:
     return found
 
 
+def check_text_to_image(pipe: Any) -> None:
+    """Refuses a pipeline object that makes no images from text alone.
+
+    Raises:
+        InputError: With the reason.
+    """
+    reason = refusal(type(pipe))
+    if reason is not None:
+        raise InputError(
+            f"{type(pipe).__name__} is no text-to-image pipeline that accel_opt can drive: {reason}"
+        )
+
+
 def refusal(found: Any) -> str | None:
     """Why a pipeline class is not text-to-image; None when it is."""
     parameters = inspect.signature(found.__call__).parameters

@@ -7,17 +7,19 @@ here; the `datasets` package dropped scripts, and is not asked for them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from accel_opt.core.errors import InputError
 from accel_opt.core.hub import Wanted, explained, reachable, unreachable
 from accel_opt.core.imports import imports_explained
+from accel_opt.prompts import cache
 
 COCO = "phiyodr/coco2017"
 OFFLINE_WAYS = (
     "Offline ways: --prompts-from with a .txt file or a folder of the data set's Parquet files, "
-    "or --prompts-from embedded"
+    "set HF_HOME to a cache that has it, or --prompts-from embedded"
 )
 # Columns that hold prompts in the data sets people use, looked for in this order.
 _USUAL = ("prompt", "captions", "caption", "text")
@@ -67,26 +69,17 @@ def _column(source: str, row: dict[str, Any], column: str | None) -> str:
 
 
 def _rows(source: str) -> Iterator[dict[str, Any]]:
-    wanted = Wanted(source, "data set", OFFLINE_WAYS)
-    local = Path(source).expanduser()
     with imports_explained():
         import datasets
 
-    if not local.exists() and not reachable() and not _cached(source):
-        raise unreachable(wanted)
-    arguments: tuple[str, ...] = (source,)
-    options: dict[str, Any] = {}
-    if local.is_file():
-        arguments, options = ("parquet",), {"data_files": str(local)}
-    elif local.is_dir():
-        arguments = (str(local),)
-    elif source.count("/") == 2:
-        owner, name, configuration = source.split("/")
-        arguments = (f"{owner}/{name}", configuration)
+    wanted = Wanted(source, "data set", OFFLINE_WAYS)
+    away = not Path(source).expanduser().exists() and not reachable()
+    arguments, options = _cached(source, wanted) if away else _place(source)
     try:
-        split = _split(datasets.get_dataset_split_names(*arguments, **options))
-        rows = datasets.load_dataset(*arguments, split=split, streaming=True, **options)
-        first = next(iter(rows), None)
+        with cache.without_the_hub() if away else nullcontext():
+            split = _split(datasets.get_dataset_split_names(*arguments, **options))
+            rows = datasets.load_dataset(*arguments, split=split, streaming=True, **options)
+            first = next(iter(rows), None)
     except Exception as error:
         # datasets raises a dozen unrelated types for "not there"; the cause is chained.
         raise explained(error, wanted) from error
@@ -94,16 +87,32 @@ def _rows(source: str) -> Iterator[dict[str, Any]]:
         yield from rows
 
 
+def _place(source: str) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """What `datasets` is to load: a local file or folder, or a data set of the hub."""
+    local = Path(source).expanduser()
+    if local.is_file():
+        return ("parquet",), {"data_files": str(local)}
+    if local.is_dir():
+        return (str(local),), {}
+    owner, name, *configuration = source.split("/")
+    return (f"{owner}/{name}", *configuration), {}
+
+
+def _cached(source: str, wanted: Wanted) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The same for a data set of a hub that is away.
+
+    Raises:
+        HubUnreachableError: It is in no cache.
+    """
+    arguments, options = _place(source)
+    if cache.is_prepared(source):
+        return arguments, options
+    folder = cache.fetched(source)
+    if folder is None:
+        raise unreachable(wanted)
+    # `datasets` does not look into the hub's cache by itself.
+    return (str(folder), *arguments[1:]), options
+
+
 def _split(names: list[str]) -> str:
     return next((name for name in _SPLITS if name in names), names[0])
-
-
-def _cached(source: str) -> bool:
-    import datasets
-    from huggingface_hub import constants
-
-    owner, _, name = source.partition("/")
-    name = name.partition("/")[0]
-    prepared = Path(datasets.config.HF_DATASETS_CACHE) / f"{owner}___{name}".lower()
-    fetched = Path(constants.HF_HUB_CACHE) / f"datasets--{owner}--{name}"
-    return prepared.is_dir() or fetched.is_dir()

@@ -11,6 +11,8 @@ from accel_opt.core.files import file_name
 from accel_opt.core.spec import StudySpec
 from accel_opt.metrics import get_metric
 from accel_opt.pipelines import Model, find_model, scheduler_class_name
+from accel_opt.pipelines.hub import HubOptions
+from accel_opt.pipelines.own import Own, own_defaults, own_defaults_of
 from accel_opt.search.storage import default_storage
 
 # The main job on the embedded model ends within three minutes on two cores: this much search,
@@ -21,25 +23,38 @@ EMBEDDED_PROMPTS = 32
 DEFAULT_TRIALS = 100
 
 
-def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
+def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
     """The spec with every default of its model filled in, and the model.
+
+    Args:
+        spec: What was asked.
+        pipe: A pipeline of the caller's own, which answers for itself.
 
     Raises:
         UnknownNameError: No such model, scheduler, accelerator or metric.
-        InputError: A limit makes no sense for its metric.
+        MissingPackageError: A metric's package is not installed.
+        HubUnreachableError: A model outside the catalogue is neither cached nor reachable.
+        InputError: A limit makes no sense for its metric; the model makes no images from text.
     """
     model = find_model(spec.model)
     for name in spec.accelerators:
         registry.get(name)
     for name, limit in spec.max_loss.items():
+        get_metric(name).check_packages()
         _check_limit(name, limit)
+    own = _own(spec, model, pipe)
+    given = spec.model_fields_set
     embedded = model.kind == "embedded"
     free_end = spec.trials is None and spec.timeout is None
     filled = {
         "model": model.name,
-        "scheduler": scheduler_class_name(spec.scheduler),
-        "guidance_scale": _either(spec.guidance_scale, model.guidance_scale),
-        "accelerators": _accelerators(spec, model),
+        "scheduler": scheduler_class_name(
+            own.scheduler if own and "scheduler" not in given else spec.scheduler
+        ),
+        "guidance_scale": _either(
+            spec.guidance_scale, _either(own and own.guidance_scale, model.guidance_scale)
+        ),
+        "accelerators": _accelerators(spec, own.accelerators if own else model.accelerators),
         "prompts": _either(spec.prompts, EMBEDDED_PROMPTS if embedded else model.prompts),
         "prompts_from": spec.prompts_from or model.prompts_from,
         "batch_size": spec.batch_size or model.batch_size,
@@ -56,6 +71,20 @@ def resolved(spec: StudySpec) -> tuple[StudySpec, Model]:
     return full.model_copy(update=update), model
 
 
+def hub_options(spec: StudySpec) -> HubOptions:
+    """How the hub is asked for a spec's model."""
+    return HubOptions(spec.cache_dir, spec.revision, spec.variant)
+
+
+def _own(spec: StudySpec, model: Model, pipe: Any) -> Own | None:
+    """What a model outside the catalogue says of itself, where anything is left to it."""
+    given = {name for name in spec.model_fields_set if getattr(spec, name) is not None}
+    everything = {"scheduler", "guidance_scale", "accelerators"} <= given
+    if model.pipeline_class or everything or spec.weights == "random":
+        return None
+    return own_defaults_of(pipe) if pipe is not None else own_defaults(model, hub_options(spec))
+
+
 def _check_limit(name: str, limit: float) -> None:
     bounds = get_metric(name).bounds
     if bounds and not bounds[0] < limit < bounds[1]:
@@ -67,9 +96,9 @@ def _check_limit(name: str, limit: float) -> None:
         )
 
 
-def _accelerators(spec: StudySpec, model: Model) -> tuple[str, ...]:
+def _accelerators(spec: StudySpec, own: tuple[str, ...]) -> tuple[str, ...]:
     chosen = "accelerators" in spec.model_fields_set
-    return spec.accelerators if chosen else model.accelerators or spec.accelerators
+    return spec.accelerators if chosen else own or spec.accelerators
 
 
 def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
@@ -86,7 +115,8 @@ def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
         "res": given.resolution,
     }
     parts += [f"{name}{value:g}" for name, value in extra.items() if value is not None]
-    parts += [word for word in (given.dtype, given.device) if word]
+    named = (given.dtype, given.device, given.revision, given.variant)
+    parts += [word for word in named if word]
     if given.seed != StudySpec().seed:
         parts.append(f"seed{given.seed}")
     if given.objective != "speedup":

@@ -18,6 +18,7 @@ from accel_opt.accelerators.model import setup_of
 from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
 from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
+from accel_opt.core.events import Notice, OnEvent
 from accel_opt.core.measurement import Evaluate, Limit
 from accel_opt.core.provenance import MEASURING, backends, machine, versions
 from accel_opt.core.run import RunInfo
@@ -26,10 +27,12 @@ from accel_opt.measure.calls import CallOptions
 from accel_opt.measure.runner import PipelineEvaluator
 from accel_opt.metrics import Metric, get_metric
 from accel_opt.pipelines import Model
-from accel_opt.pipelines.load import load_pipeline
+from accel_opt.pipelines.devices import device_of
+from accel_opt.pipelines.load import find_pipeline, load_pipeline
+from accel_opt.pipelines.text_to_image import check_text_to_image
 from accel_opt.prompts import PromptSet, load_prompts
 from accel_opt.search.conditions import SPEC
-from accel_opt.search.defaults import EMBEDDED_CONFIRM_S, resolved
+from accel_opt.search.defaults import EMBEDDED_CONFIRM_S, hub_options, resolved
 from accel_opt.search.plan import SearchPlan
 from accel_opt.search.space import Space
 
@@ -53,8 +56,28 @@ class PipelineProblem:
 
     @classmethod
     def from_spec(cls, spec: StudySpec, pipe: Any = None) -> PipelineProblem:
-        """Resolves names and defaults; loads nothing yet."""
-        return cls(*resolved(spec), given_pipe=pipe)
+        """Resolves names and defaults; loads nothing yet.
+
+        Raises:
+            InputError: Something asked for is not there, or the pipeline makes no images from text.
+        """
+        if pipe is not None:
+            check_text_to_image(pipe)
+        return cls(*resolved(spec, pipe), given_pipe=pipe)
+
+    def find(self, on_event: OnEvent) -> None:
+        """Makes sure that the model is there, before anything that takes long is begun.
+
+        Args:
+            on_event: Told when it comes from a mirror.
+
+        Raises:
+            HubUnreachableError: It is neither cached nor reachable.
+            InputError: It is gated, missing, or no text-to-image pipeline.
+        """
+        if self.given_pipe is None:
+            options = hub_options(self.spec)
+            find_pipeline(self.model, options, lambda text: on_event(Notice(text)))
 
     @cached_property
     def pipe(self) -> Any:
@@ -67,6 +90,10 @@ class PipelineProblem:
             device=self.spec.device,
             dtype=self.spec.dtype,
             weights=self.spec.weights,
+            revision=self.spec.revision,
+            variant=self.spec.variant,
+            cache_dir=self.spec.cache_dir,
+            on_notice=_told_elsewhere,
         )
 
     @cached_property
@@ -83,7 +110,7 @@ class PipelineProblem:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """Metrics by name; CLIP always, others where a limit names them."""
-        device = str(self.pipe.device)
+        device = device_of(self.pipe)
         made: dict[str, Metric] = {}
         for name in ("clip", *sorted(self.spec.max_loss)):
             kind: Any = get_metric(name)
@@ -164,7 +191,8 @@ class PipelineProblem:
     def conditions(self) -> dict[str, Any]:
         """What the measurements depend on, by name; plain JSON values."""
         spec = self.spec
-        device = str(self.pipe.device)
+        device = device_of(self.pipe)
+        named = {"revision": spec.revision, "variant": spec.variant}
         return {
             "model": spec.model,
             "pipeline": type(self.pipe).__name__,
@@ -177,6 +205,7 @@ class PipelineProblem:
             "dtype": str(self.pipe.dtype).removeprefix("torch."),
             "device": machine(device),
             "weights": spec.weights,
+            **{name: text for name, text in named.items() if text},
             "metric": "clip",
             "scorer": self.metrics["clip"].scorer,
             "prompts": f"{self.prompts.source} {self.prompts.digest}",
@@ -230,6 +259,11 @@ class PipelineProblem:
             allow_drift=spec.allow_drift,
             out=spec.out,
         )
+
+
+def _told_elsewhere(text: str) -> None:
+    """Mirrors are told of by `find`, device and precision with the baseline's time."""
+    del text
 
 
 def evaluator_from(spec: str) -> Evaluate:

@@ -151,6 +151,7 @@ def test_offline(tmp_path):
     )
     assert done.stdout.startswith("HubUnreachableError laion/CLIP-ViT-g-14")
     assert "HF_HUB_OFFLINE forbids" in done.stdout
+    assert "--scorer with the folder" in done.stdout
     assert "--model shapes" in done.stdout
 
 

@@ -1,6 +1,7 @@
 """What every metric must keep, those of other packages included."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -39,6 +40,8 @@ def test_it_says_what_it_is(name):
     assert isinstance(kind.higher_is_better, bool)
     assert kind.loss in ("relative", "absolute")
     assert all(isinstance(package, str) for package in kind.requires)
+    assert isinstance(kind.weights, str)
+    assert kind.has_weights() in (True, False, None)
 
 
 def test_it_names_its_scorer(metric):
@@ -51,6 +54,15 @@ def test_one_finite_number_an_image(metric, pictures, changed):
     assert isinstance(scores, tuple)
     assert len(scores) == len(images)
     assert all(isinstance(score, float) and math.isfinite(score) for score in scores)
+
+
+def test_another_thread_scores_the_same_and_keeps_no_gradients(metric, pictures, changed):
+    images, prompts = pictures
+    with ThreadPoolExecutor(1) as thread:
+        # A new thread has gradients on, whatever the one that made the metric had.
+        there = thread.submit(metric.score, changed, prompts, images).result()
+    assert there == pytest.approx(metric.score(changed, prompts, images), abs=1e-4)
+    assert all(type(score) is float for score in there)
 
 
 def test_a_perfect_copy(metric, pictures, changed):

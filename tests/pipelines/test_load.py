@@ -22,7 +22,7 @@ CLASSES = {
 @pytest.mark.parametrize("kind", [*KINDS, *FLOW_KINDS])
 def test_a_folder_of_each_class_loads_as_it_was_saved(tiny_folders, kind, capfd):
     said = []
-    pipe = load_pipeline(str(tiny_folders[kind]), on_notice=said.append)
+    pipe = load_pipeline(str(tiny_folders[kind]), device="cpu", on_notice=said.append)
     assert type(pipe).__name__ == CLASSES[kind]
     assert (str(pipe.device), pipe.dtype) == ("cpu", torch.float32)
     assert said == [f"{tiny_folders[kind]} runs on cpu in float32"]

@@ -1,0 +1,56 @@
+"""Folders of every kind searched with nothing but a small budget, and their programs run."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import pytest
+
+import accel_opt
+from accel_opt import shapes
+from accel_opt.core.errors import InputError
+from accel_opt.core.spec import make_spec
+from accel_opt.facade.main_job import run
+from accel_opt.testing import tiny_pipeline
+
+KINDS = ("sd", "sdxl", "pixart-alpha", "pixart-sigma", "flux", "sd3")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_is_searched_and_its_program_runs(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flow = kind in ("flux", "sd3")
+    scheduler = "FlowMatchEulerDiscreteScheduler" if flow else "DDIMScheduler"
+    tiny_pipeline(kind, scheduler).save_pretrained("model")
+    spec = make_spec(
+        model="./model",
+        steps=6,
+        trials=2,
+        prompts=4,
+        prompts_from="embedded",
+        scorer=str(shapes.clip_folder()),
+        # Pictures of random weights have no quality to lose.
+        max_score_loss=0.99,
+        confirm=False,
+    )
+    outcome = run(spec)
+    assert outcome.conditions["scheduler"] == scheduler
+    failed = [t.reason for t in outcome.result.trials if t.outcome == "failed"]
+    assert all("mean score" in reason for reason in failed), failed
+    # The scorer may see nothing at all in such pictures. Programs load a model as its authors
+    # saved it: with every part, and PixArt of a size that it was trained on.
+    if outcome.program is None or kind not in ("sd", "sdxl", "flux"):
+        return
+    loaded = importlib.util.spec_from_file_location("program", outcome.program)
+    program = importlib.util.module_from_spec(loaded)
+    loaded.loader.exec_module(program)
+    assert len(program.inference(program.load_pipe(), ["a cat"])) == 1
+
+
+def test_a_pipeline_that_needs_a_picture_is_refused():
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    pipe = StableDiffusionImg2ImgPipeline(**tiny_pipeline("sd").components)
+    with pytest.raises(InputError, match="needs a picture beside the prompt"):
+        accel_opt.search(pipe, trials=1)
