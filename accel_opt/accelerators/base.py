@@ -4,6 +4,11 @@ To add a technique, write one class in one file and name it in `registry.py` (or
 point group `accel_opt.accelerators` of your own package). The suite in `accel_opt.testing` says
 whether it keeps the contract.
 
+An accelerator changes the pipeline's own objects only: its modules, their attributes, its
+scheduler. Classes of torch, transformers and diffusers and functions of torch are never patched:
+scores are computed in another thread, by other models of the same classes, while an accelerator
+may be on.
+
 A file must be importable without torch: its names and ranges are read by `accel-opt --help`.
 """
 
@@ -85,7 +90,9 @@ class Accelerator(ABC):
         traits: What `stack.py` must know, from the constants above.
         hooks: Class whose instances `hooks(run, **params)` put the technique on a pipeline; it
             must stand on its own, as generated programs carry its source. None when `apply`
-            is overridden by something that has no such source.
+            is overridden by something that has no such source. With `halves_apart = True` it
+            says that what it remembers is kept by `run.half`, for pipelines that call the halves
+            of guidance in turn; without, it is stopped there.
         hook_parts: Functions and classes that `hooks` uses, for the same purpose.
     """
 

@@ -20,22 +20,35 @@ class GuidanceCutoffHooks:
     """From call `cutoff_step` on, only the conditional half of a guided batch runs.
 
     Same output as diffusers' `SDCFGCutoffCallback(cutoff_step_index=cutoff_step - 1)`, for any
-    number of prompts and for pipelines without step callbacks too.
+    number of prompts and for pipelines without step callbacks too. Where the halves are called
+    one after the other, the conditional one first (all of diffusers' pipelines do so), the second
+    gets the first one's answer: guidance between equals is none.
 
     Args:
         run: The pipeline's current run.
         cutoff_step: First call without guidance.
     """
 
+    halves_apart = True
+
     def __init__(self, run: LiveRun, cutoff_step: int) -> None:
         original = run.denoiser.forward
+        answer: Any = None
 
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
+            nonlocal answer
             if run.guided and run.index >= cutoff_step:
                 return run.one_half(original, args, kwargs, conditional=True)
-            return original(*args, **kwargs)
+            if not run.half or run.index < cutoff_step:
+                answer = original(*args, **kwargs)
+            return answer
 
+        def forget() -> None:
+            nonlocal answer
+            answer = None
+
+        run.on_reset(forget)
         run.denoiser.forward = forward
 
 
@@ -61,7 +74,8 @@ class GuidanceCutoff(Accelerator):
         denoiser = denoiser_of(pipe)
         config = getattr(denoiser, "config", {})
         single = config.get("guidance_embeds") or config.get("time_cond_proj_dim")
-        if denoiser is None or single or type(denoiser).__name__.startswith("Flux"):
+        apart = getattr(pipe, "unconditional_transformer", None) is not None  # Ideogram
+        if denoiser is None or single or apart or type(denoiser).__name__.startswith("Flux"):
             return Refusal(
                 f"{type(pipe).__name__} runs no unconditional half that could be left out"
             )

@@ -19,7 +19,7 @@ class CacheOnRun:
     They forget where a run begins, at the run's barriers and where the batch changes its size;
     diffusers lets only those pipelines forget whose denoiser has `enable_cache`, and only after
     a call that ended well. The context that they look their state up by is entered here, as some
-    pipelines (PixArt) never do.
+    pipelines (PixArt) never do; halves of guidance that are called in turn have one each.
 
     Args:
         run: The pipeline's current run.
@@ -38,11 +38,11 @@ class CacheOnRun:
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
             nonlocal batch
-            size = (args[0] if args else kwargs["hidden_states"]).shape[0]
-            if run.index in run.barriers or (run.index > 0 and size != batch):
+            size = run.sample(args, kwargs).shape[0]
+            if not run.half and (run.index in run.barriers or (run.index > 0 and size != batch)):
                 registry.reset_stateful_hooks()
             batch = size
-            with CacheMixin.cache_context(run.denoiser, "run"):
+            with CacheMixin.cache_context(run.denoiser, f"half {run.half}"):
                 return original(*args, **kwargs)
 
         run.denoiser.forward = forward

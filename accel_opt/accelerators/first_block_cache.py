@@ -29,6 +29,8 @@ class FirstBlockCacheHooks:
             residual of all others is reused.
     """
 
+    halves_apart = True
+
     def __init__(self, run: LiveRun, residual_threshold: float) -> None:
         from diffusers.hooks import FirstBlockCacheConfig, apply_first_block_cache
 

@@ -8,11 +8,9 @@ from typing import Any, NoReturn, Self
 
 from accel_opt.accelerators.guard import RestoringGuard
 from accel_opt.accelerators.live_run import LiveRun
-from accel_opt.accelerators.model import offload_refusal
+from accel_opt.accelerators.model import HANDLE, hooks_refusal
 from accel_opt.core.config import Config
 from accel_opt.core.errors import RefusedError
-
-_MARK = "_accel_opt_handle"
 
 
 class Handle:
@@ -92,22 +90,25 @@ def install(
         barriers: Calls at which every cache across steps must be filled anew.
 
     Raises:
-        RefusedError: The pipeline's denoiser is accelerated already, or is moved about.
+        RefusedError: The pipeline's denoiser is accelerated already, or set up so that hooks
+            cannot stand on it.
     """
     run = LiveRun(pipe, barriers)
-    standing = vars(run.denoiser).get(_MARK)
+    standing = vars(run.denoiser).get(HANDLE)
     if standing is not None:
         raise RefusedError(
             f"this pipeline already runs {standing.config}; remove() that first, or give all "
             "accelerators in one config"
         )
-    moved = offload_refusal(pipe)
-    if moved:
-        raise RefusedError(moved.reason)
+    refusal = hooks_refusal(pipe)
+    if refusal:
+        raise RefusedError(refusal.reason)
     guard = RestoringGuard(pipe)
     try:
         for apply in appliers:
             apply(run)
+        # Who puts hooks on without `run.put` has not said that they keep halves apart.
+        run.halves_apart = run.halves_apart and len(run.active) == len(config)
         run.start()
     except BaseException:
         guard.applied()
@@ -116,5 +117,5 @@ def install(
     guard.applied()
     handle = Handle(pipe, config, run, guard)
     # The denoiser carries the mark: two pipelines may share it. `restore` takes it away.
-    vars(run.denoiser)[_MARK] = handle
+    vars(run.denoiser)[HANDLE] = handle
     return handle

@@ -16,8 +16,10 @@ class LiveRun:
 
     A run begins where the pipeline calls `scheduler.set_timesteps`: every cache is dropped there.
     Calls are counted, timesteps are never looked up: some schedulers repeat them (Heun), and
-    image-to-image pipelines start in the middle. A pipeline that makes more calls than there are
-    timesteps (the guidance halves one after the other) would mix them up, and raises.
+    image-to-image pipelines start in the middle. A second call with the very same latents is the
+    other half of guidance (Chroma, CogView4, QwenImage, Lumina 2 call the halves one after the
+    other): it keeps the number. Hooks that know of no halves would mix the two up, and with them
+    it raises, as it does after more calls than there are timesteps.
 
     Guidance doubles the batch exactly when the denoiser gets two times as many samples as
     `pipe.prepare_latents` made. That holds for pipelines that keep their guidance to themselves
@@ -30,6 +32,9 @@ class LiveRun:
         barriers: Calls at which every cache across steps must be filled anew.
         steps: Denoiser calls that the schedule foresees.
         index: Number of the current call, from 0; -1 before the first.
+        half: 1 in the second of two calls with one number, else 0.
+        halves_apart: Whether all hooks keep what they remember of the halves apart; hooks say so
+            by a class attribute of this name.
         guided: Whether the current call's batch holds an unconditional and a conditional half.
         height: Rows of tokens at the denoiser's finest level.
         width: Columns of tokens there.
@@ -43,9 +48,13 @@ class LiveRun:
         self.barriers = frozenset(barriers)
         self.steps = 0
         self.index = -1
+        self.half = 0
+        self.halves_apart = True
         self.guided = False
         self.height = self.width = 0
         self.active: dict[str, dict[str, Any]] = {}
+        self._last: Any = None  # input of the latest call
+        self._in_turn = False  # whether the latest number was used twice
         self._latents: int | None = None  # samples without guidance's copies
         self._latents_are_new = False
         self._scheduler: Any = None
@@ -55,6 +64,7 @@ class LiveRun:
         """Puts an accelerator's hooks on, innermost first, and notes what they are."""
         hooks(self, **params)
         self.active[getattr(hooks, "__name__", "")] = params
+        self.halves_apart = self.halves_apart and getattr(hooks, "halves_apart", False)
 
     def on_reset(self, reset: Callable[[], object]) -> None:
         """Calls `reset` when a run begins and after its last denoiser call."""
@@ -82,7 +92,7 @@ class LiveRun:
         Returns:
             The denoiser's output for 2B samples.
         """
-        size = self._sample(args, kwargs).shape[0] // 2
+        size = self.sample(args, kwargs).shape[0] // 2
 
         def cut(value: Any) -> Any:
             if isinstance(value, (tuple, list)):
@@ -100,7 +110,7 @@ class LiveRun:
 
     def _begin(self) -> None:
         self.steps = len(self._scheduler.timesteps)
-        self.index = -1
+        self.index, self.half, self._last, self._in_turn = -1, 0, None, False
         if not self._latents_are_new:
             self._latents = None
         self._reset()
@@ -146,15 +156,26 @@ class LiveRun:
 
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
-            self._count(self._sample(args, kwargs))
+            self._count(self.sample(args, kwargs))
             output = original(*args, **kwargs)
-            if self.index + 1 == self.steps:
+            if self.index + 1 == self.steps and self.half == self._in_turn:
+                self._last = None
                 self._reset()  # the decoder gets the memory
             return output
 
         self.denoiser.forward = forward
 
     def _count(self, sample: Any) -> None:
+        if sample is self._last and not self.half:
+            if not self.halves_apart:
+                raise RuntimeError(
+                    "the denoiser was called for one half of guidance after the other, and "
+                    f"{', '.join(self.active) or 'an accelerator'} would take the second for the "
+                    "next step; use accelerators whose hooks know of halves, or no guidance"
+                )
+            self.half, self._in_turn = 1, True
+            return
+        self._in_turn, self.half, self._last = self.half == 1, 0, sample
         self.index += 1
         self._latents_are_new = False
         if self.index >= self.steps > 0:
@@ -173,7 +194,8 @@ class LiveRun:
         self.height, self.width = sample.shape[-2] // patch, sample.shape[-1] // patch
 
     @staticmethod
-    def _sample(args: Any, kwargs: Any) -> Any:
+    def sample(args: Any, kwargs: Any) -> Any:
+        """The latents among the arguments of a denoiser call."""
         if args:
             return args[0]
         return kwargs["sample"] if "sample" in kwargs else kwargs["hidden_states"]

@@ -44,6 +44,8 @@ class MagCacheHooks:
         max_skipped: Calls in a row that may be skipped.
     """
 
+    halves_apart = True
+
     def __init__(self, run: LiveRun, magnitude_threshold: float, max_skipped: int) -> None:
         from diffusers.hooks import MagCacheConfig, apply_mag_cache
         from diffusers.hooks.mag_cache import FLUX_MAG_RATIOS, nearest_interp

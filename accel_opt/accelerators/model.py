@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import signature
 from typing import Any
 
+from accel_opt.accelerators.setup import cache_of, lora_of
 from accel_opt.core.errors import RefusedError
 from accel_opt.core.run import ModelInfo, Refusal, RunInfo
+
+# Where a denoiser carries the handle of what is on.
+HANDLE = "_accel_opt_handle"
 
 
 def denoiser_of(pipe: Any) -> Any:
@@ -25,14 +30,29 @@ def is_compiled(module: Any) -> bool:
     )
 
 
-def offload_refusal(pipe: Any) -> Refusal | None:
-    """Why hooks cannot stand on a pipeline whose models are moved about; None when they can."""
+def hooks_refusal(pipe: Any) -> Refusal | None:
+    """Why no accelerator's hooks can stand on a pipeline as it is set up; None when they can."""
     # The list that diffusers fills, and works off after every call.
     if getattr(pipe, "_all_hooks", None):
         return Refusal(
             "model offloading is on, which puts the denoiser's own forward back after every call: "
             "the second would run without accelerators; use pipe.to(device), or "
             "enable_group_offload"
+        )
+    denoiser = denoiser_of(pipe)
+    cache = _foreign_cache(denoiser)
+    if cache:
+        return Refusal(
+            f"a cache of diffusers is on already ({cache}), which would remember what an "
+            f"accelerator has changed; call {type(denoiser).__name__}.disable_cache() first, or "
+            "load the pipeline anew where there is no such method"
+        )
+    forward = getattr(type(denoiser), "forward", None)
+    arguments = list(signature(forward).parameters.values())[1:2] if forward is not None else []
+    if any("list" in str(argument.annotation).lower() for argument in arguments):  # Z-Image
+        return Refusal(
+            f"{type(denoiser).__name__} takes a list of latents, not one batch, which accelerators "
+            "look at; take a model of another kind"
         )
     return None
 
@@ -41,8 +61,9 @@ def setup_of(pipe: Any) -> dict[str, Any]:
     """What somebody has done to a pipeline that numbers depend on; empty for a plain one.
 
     Returns:
-        `offloading` ("model", "sequential" or "group"), `adapters` (names of the LoRA adapters
-        that are on) and `compiled` (names of compiled components), each where there is such.
+        `offloading` ("model", "sequential" or "group"), `adapters`, `adapter_weights` and `fused`
+        (LoRA: see `lora_of`), `cache` (what is on of diffusers' caches) and `compiled` (names of
+        compiled components), each where there is such.
     """
     parts = {name: part for name, part in pipe.components.items() if hasattr(part, "modules")}
     found: dict[str, Any] = {}
@@ -52,11 +73,16 @@ def setup_of(pipe: Any) -> dict[str, Any]:
         found["offloading"] = "sequential"
     elif any(_is_in_groups(part) for part in parts.values()):
         found["offloading"] = "group"
-    layers = [m for part in parts.values() for m in part.modules() if hasattr(m, "lora_A")]
-    adapters = sorted({str(name) for layer in layers for name in layer.active_adapters})
+    found |= lora_of(pipe, parts.values())
+    cache = _foreign_cache(denoiser_of(pipe))
     compiled = sorted(name for name, part in parts.items() if is_compiled(part))
-    found |= {"adapters": adapters} if adapters else {}
+    found |= {"cache": cache} if cache else {}
     return found | ({"compiled": compiled} if compiled else {})
+
+
+def _foreign_cache(denoiser: Any) -> str | None:
+    ours = denoiser is None or HANDLE in vars(denoiser)
+    return None if ours else cache_of(denoiser)
 
 
 def _is_in_groups(part: Any) -> bool:

@@ -17,6 +17,8 @@ from accel_opt.core.run import Refusal, RunInfo
 
 # The published window is timesteps 100 to 800 of 1000: the last tenth of a run runs in full.
 _END = 0.9
+# Elsewhere halves of guidance may be called in turn, and diffusers' hooks mix them up.
+_ONE_CALL_A_STEP = ("StableDiffusion", "PixArt", "FluxPipeline")
 
 
 def broadcast_window(start: float, steps: int) -> tuple[int, int]:
@@ -44,12 +46,15 @@ class PyramidAttentionHooks:
         broadcast_start: Share of the calls before attention is first remembered.
     """
 
+    halves_apart = True
+
     def __init__(
         self, run: LiveRun, self_broadcast: int, cross_broadcast: int, broadcast_start: float
     ) -> None:
         self.run = run
         self.start = broadcast_start
-        self.kept: dict[int, tuple[int, Any, Any]] = {}  # call, shape of its input, output
+        # By module and half: call, shape of its input, output.
+        self.kept: dict[tuple[int, int], tuple[int, Any, Any]] = {}
         run.on_reset(self.kept.clear)
         for number, (path, module) in enumerate(list(run.denoiser.named_modules())):
             kinds = {kind.__name__ for kind in type(module).__mro__}
@@ -74,11 +79,11 @@ class PyramidAttentionHooks:
         def forward(*args: Any, **kwargs: Any) -> Any:
             index = self.run.index
             shape = (args[0] if args else kwargs["hidden_states"]).shape
-            at, kept_shape, output = self.kept.get(number, (-1, None, None))
+            at, kept_shape, output = self.kept.get((number, self.run.half), (-1, None, None))
             computed = self.last_computed(index, interval)
             if computed == index or at < computed or kept_shape != shape:
                 output = original(*args, **kwargs)
-                self.kept[number] = (index, shape, output)
+                self.kept[number, self.run.half] = (index, shape, output)
             return output
 
         attention.forward = forward
@@ -89,7 +94,7 @@ class PyramidAttentionHooks:
 
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
-            if self.run.index in self.run.barriers:
+            if self.run.index in self.run.barriers and not self.run.half:
                 self.kept.clear()
             return original(*args, **kwargs)
 
@@ -188,6 +193,8 @@ class PyramidAttentionBroadcast(Accelerator):
 
     @override
     def code(self, params: Params, run: RunInfo) -> CodeLines | None:
+        if not run.model.pipeline.startswith(_ONE_CALL_A_STEP):
+            return None
         values = self.parse(params)
         first, end = broadcast_window(float(values["broadcast_start"]), run.steps)
         denoiser = f"pipe.{run.model.denoiser}"

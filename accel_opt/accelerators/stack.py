@@ -20,20 +20,20 @@ from accel_opt.accelerators.base import (
 from accel_opt.accelerators.handle import Handle, install
 from accel_opt.accelerators.model import (
     denoiser_of,
+    hooks_refusal,
     is_compiled,
     model_info,
-    offload_refusal,
     run_info,
 )
 from accel_opt.accelerators.together import barriers_of, composed_work, hook_lines
-from accel_opt.accelerators.work import Denoiser, count
+from accel_opt.accelerators.work import Denoiser, count, countable
 from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
 from accel_opt.core.errors import RefusedError
 from accel_opt.core.run import Refusal, RunInfo
 
 __all__ = [
-    "applied", "apply", "canonical", "code", "model_info", "order",
+    "applied", "apply", "canonical", "code", "countable", "model_info", "order",
     "relative_work", "run_info", "space", "supports", "work",
 ]  # fmt: skip
 
@@ -74,9 +74,9 @@ def supports(names: Iterable[str], pipe: Any) -> Refusal | None:
         return Refusal(f"{type(pipe).__name__} has neither a UNet nor a transformer")
     if is_compiled(denoiser):
         return Refusal("the denoiser is compiled, and hooks would be ignored; pass it uncompiled")
-    moved = offload_refusal(pipe)
-    if moved:
-        return moved
+    standing = hooks_refusal(pipe)
+    if standing:
+        return standing
     for member in members:
         refusal = member.supports(pipe)
         if refusal:

@@ -32,6 +32,8 @@ class TaylorSeerHooks:
         taylor_order: Highest derivative of the extrapolation.
     """
 
+    halves_apart = True
+
     def __init__(
         self, run: LiveRun, taylor_interval: int, taylor_warmup: int, taylor_order: int
     ) -> None:

@@ -12,8 +12,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from accel_opt.accelerators.denoiser_inputs import inputs_of, is_known, text_tokens_of
 from accel_opt.accelerators.model import denoiser_of
 from accel_opt.core.errors import RefusedError
+from accel_opt.core.run import Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,29 +125,41 @@ def count(pipe: Any, height: int | None = None, width: int | None = None) -> Den
     Raises:
         RefusedError: It is not known how to call this denoiser.
     """
-    module = denoiser_of(pipe)
-    size = getattr(getattr(module, "config", None), "sample_size", None)
-    if size is None and "joint_attention_dim" in getattr(module, "config", {}):
-        size = getattr(pipe, "default_sample_size", None)  # Flux takes any
-    if not isinstance(size, int):
-        raise RefusedError(f"{type(pipe).__name__}: no denoiser whose sample_size is a number")
+    refusal = countable(pipe)
+    if refusal:
+        raise RefusedError(refusal.reason)
+    module, size = denoiser_of(pipe), _sample_size(pipe)
     shape = (height or size, width or size)
     known = _COUNTED.setdefault(module, {})
     if shape not in known:
-        known[shape] = _count(module, *shape, _text_tokens(pipe))
+        known[shape] = _count(module, *shape, text_tokens_of(pipe))
     return known[shape]
 
 
-# What the calls give unless told otherwise: T5's tokens, and CLIP's before them.
-_JOINT_TEXT_TOKENS = {"FluxPipeline": 512, "StableDiffusion3Pipeline": 77 + 256}
+def countable(pipe: Any) -> Refusal | None:
+    """Why the work of a pipeline's settings cannot be counted, or None when it can; at no cost.
+
+    Such a pipeline can be searched all the same, by measured seconds: with `Space(work=None)`.
+    """
+    module = denoiser_of(pipe)
+    if not isinstance(_sample_size(pipe), int):
+        why = "no denoiser whose sample_size is a number"
+    elif is_known(module):
+        return None
+    else:
+        why = f"it is not known how to call a {type(module).__name__} to count its FLOPs"
+    return Refusal(
+        f"{type(pipe).__name__}: {why}; measure seconds instead: --objective speedup, "
+        "in Python objective='speedup'"
+    )
 
 
-def _text_tokens(pipe: Any) -> int:
-    if type(pipe).__name__.startswith("PixArt"):
-        return 300 if "Sigma" in type(pipe).__name__ else 120  # the calls' max_sequence_length
-    if type(pipe).__name__ in _JOINT_TEXT_TOKENS:
-        return _JOINT_TEXT_TOKENS[type(pipe).__name__]
-    return int(getattr(getattr(pipe, "tokenizer", None), "model_max_length", 77))
+def _sample_size(pipe: Any) -> Any:
+    config = getattr(denoiser_of(pipe), "config", {})
+    size = getattr(config, "sample_size", None)
+    if size is None and "joint_attention_dim" in config:
+        size = getattr(pipe, "default_sample_size", None)  # Flux takes any
+    return size
 
 
 def _count(module: Any, height: int, width: int, text_tokens: int) -> Denoiser:
@@ -154,7 +168,7 @@ def _count(module: Any, height: int, width: int, text_tokens: int) -> Denoiser:
 
     with torch.device("meta"):
         twin = type(module).from_config(module.config).eval()
-        inputs = _inputs(twin, height, width, text_tokens)
+        inputs = inputs_of(twin, height, width, text_tokens)
     tokens: dict[str, tuple[int, int]] = {}
     for path, part in twin.named_modules():
         if _attends(part):
@@ -211,56 +225,3 @@ def _units(
             yield unit
     if total > inside:  # module lists are never called: they have no total of their own
         yield Unit(path, OTHER, total - inside)
-
-
-def _inputs(twin: Any, height: int, width: int, text_tokens: int) -> dict[str, Any]:
-    """Arguments of one call with one sample; the default device says where they lie."""
-    import torch
-
-    config = twin.config
-    sample = torch.empty(1, config.in_channels, height, width)
-    if hasattr(twin, "down_blocks") and hasattr(config, "cross_attention_dim"):
-        added = {}
-        if config.addition_embed_type == "text_time":
-            pooled = config.projection_class_embeddings_input_dim
-            pooled -= 6 * config.addition_time_embed_dim
-            added = {"text_embeds": torch.empty(1, pooled), "time_ids": torch.empty(1, 6)}
-        return {
-            "sample": sample,
-            "timestep": torch.empty(()),
-            "encoder_hidden_states": torch.empty(1, text_tokens, config.cross_attention_dim),
-            "added_cond_kwargs": added,
-        }
-    if type(twin).__name__ == "PixArtTransformer2DModel":
-        return {
-            "hidden_states": sample,
-            "timestep": torch.empty(1),
-            "encoder_hidden_states": torch.empty(1, text_tokens, config.caption_channels),
-            "encoder_attention_mask": torch.empty(1, text_tokens),
-            "added_cond_kwargs": {
-                "resolution": torch.empty(1, 2),
-                "aspect_ratio": torch.empty(1, 1),
-            },
-        }
-    if type(twin).__name__ == "FluxTransformer2DModel":
-        n_tokens = (height // 2) * (width // 2)
-        return {
-            "hidden_states": torch.empty(1, n_tokens, config.in_channels),
-            "timestep": torch.empty(1),
-            "guidance": torch.empty(1) if config.guidance_embeds else None,
-            "encoder_hidden_states": torch.empty(1, text_tokens, config.joint_attention_dim),
-            "pooled_projections": torch.empty(1, config.pooled_projection_dim),
-            "img_ids": torch.empty(n_tokens, 3),
-            "txt_ids": torch.empty(text_tokens, 3),
-        }
-    if type(twin).__name__ == "SD3Transformer2DModel":
-        return {
-            "hidden_states": sample,
-            "timestep": torch.empty(1),
-            "encoder_hidden_states": torch.empty(1, text_tokens, config.joint_attention_dim),
-            "pooled_projections": torch.empty(1, config.pooled_projection_dim),
-        }
-    raise RefusedError(
-        f"{type(twin).__name__}: it is not known how to call this denoiser to count its FLOPs; "
-        "measure seconds instead"
-    )

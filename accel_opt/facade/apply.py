@@ -58,10 +58,15 @@ def accelerate(
 
 
 def model_name(pipe: Any) -> str:
-    """The catalogue's name of a pipeline's model, else the id or folder it was loaded from."""
+    """The catalogue's name of a pipeline's model, else the id or folder it was loaded from.
+
+    A pipeline that was built from parts has the name of its class.
+    """
     from accel_opt import shapes
 
-    source = str(getattr(pipe.config, "_name_or_path", "") or pipe.name_or_path)
+    source = str(getattr(pipe.config, "_name_or_path", "") or pipe.name_or_path or "")
+    if not source:
+        return type(pipe).__name__  # built from parts
     embedded = shapes.model_name(source)
     if embedded:
         return embedded

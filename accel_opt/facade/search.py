@@ -110,6 +110,9 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
             f"{plan.batch_size}, {problem.conditions['dtype']} on {problem.conditions['device']}"
         )
     )
+    if problem.uncounted:
+        why = problem.uncounted.reason.partition(";")[0]
+        on_event(Notice(f"{why}; settings are compared by measured seconds alone"))
     return run_search(
         space,
         problem.evaluate,

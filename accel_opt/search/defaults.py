@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from accel_opt.accelerators import registry
-from accel_opt.core.errors import InputError
+from accel_opt.core.errors import InputError, UnknownNameError
 from accel_opt.core.files import file_name
 from accel_opt.core.spec import StudySpec
 from accel_opt.metrics import get_metric
@@ -36,7 +36,7 @@ def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
         HubUnreachableError: A model outside the catalogue is neither cached nor reachable.
         InputError: A limit makes no sense for its metric; the model makes no images from text.
     """
-    model = find_model(spec.model)
+    model = _model(spec.model, pipe)
     for name in spec.accelerators:
         registry.get(name)
     for name, limit in spec.max_loss.items():
@@ -69,6 +69,16 @@ def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
     storage = spec.storage or default_storage(folder, several)
     update = {"study": name, "out": folder, "storage": storage}
     return full.model_copy(update=update), model
+
+
+def _model(name: str, pipe: Any) -> Model:
+    try:
+        return find_model(name)
+    except UnknownNameError:
+        if pipe is None:
+            raise
+        # Built from parts, or read from a single file: nothing is loaded by its name.
+        return Model(name, name, "", "folder", resolution=None, dtype="")
 
 
 def hub_options(spec: StudySpec) -> HubOptions:

@@ -21,7 +21,7 @@ from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
 from accel_opt.core.events import Notice, OnEvent
 from accel_opt.core.measurement import Evaluate, Limit
 from accel_opt.core.provenance import MEASURING, backends, machine, versions
-from accel_opt.core.run import RunInfo
+from accel_opt.core.run import Refusal, RunInfo
 from accel_opt.core.spec import StudySpec
 from accel_opt.measure.calls import CallOptions
 from accel_opt.measure.runner import PipelineEvaluator
@@ -155,10 +155,15 @@ class PipelineProblem:
     def space(self) -> Space:
         """The default ranges that fit this model and run, as the user narrowed or widened them."""
         names = self.spec.accelerators
-        refusals = {n: registry.get(n).supports(self.pipe) for n in names}
-        for name, refusal in refusals.items():
+        standing = stack.supports((), self.pipe)  # what was done to the pipeline
+        if standing:
+            raise RefusedError(standing.reason)
+        for name in names:
+            refusal = stack.supports((name,), self.pipe)
             if refusal:
-                raise RefusedError(f"{name}: {refusal.reason}; leave it out of --accelerators")
+                raise RefusedError(f"{refusal.reason}; leave it out of --accelerators")
+        if self.uncounted and self.spec.objective == "flops":
+            raise RefusedError(self.uncounted.reason)
         parameters = {
             name: _ranged(name, registry.get(name).ranges(self.run), self.spec.ranges.get(name, {}))
             for name in names
@@ -167,9 +172,14 @@ class PipelineProblem:
             parameters,
             canonical=lambda config: stack.canonical(config, self.run),
             presets=self._presets(parameters),
-            work=self._work,
+            work=None if self.uncounted else self._work,
             require_all=self.spec.require_all,
         )
+
+    @cached_property
+    def uncounted(self) -> Refusal | None:
+        """Why the work of settings cannot be counted; None when it can."""
+        return stack.countable(self.pipe)
 
     def _presets(self, parameters: Mapping[str, Mapping[str, Dim]]) -> tuple[Config, ...]:
         return tuple(c for c, _ in self.published if set(c.accelerators) <= set(parameters))

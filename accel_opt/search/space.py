@@ -72,7 +72,8 @@ class Space:
         canonical: Valid and normal form of a config, or why it cannot be: configs with equal
             forms are the same computation and are measured once. None: every config is its own.
         presets: Settings worth trying first, such as published ones.
-        work: Counted work of a config relative to the baseline's 1.0 (FLOPs), when known.
+        work: Counted work of a config relative to the baseline's 1.0 (FLOPs), when known. Without
+            it every strategy goes by what it measures, and the objective "flops" is refused.
         require_all: Keep every accelerator on.
 
     Raises:

@@ -7,6 +7,9 @@ from typing import Any
 KINDS = ("sd", "sdxl", "pixart-alpha", "pixart-sigma")
 # Transformers over text and image tokens together; they know flow-matching schedulers alone.
 FLOW_KINDS = ("flux", "sd3")
+# Of these too, but calls its transformer for one half of guidance after the other, and its work
+# cannot be counted.
+HALVES_KIND = "chroma"
 FLOW_SCHEDULER = "FlowMatchEulerDiscreteScheduler"
 SCHEDULERS = ("DDIMScheduler", "DPMSolverMultistepScheduler", "UniPCMultistepScheduler")
 
@@ -15,9 +18,9 @@ def tiny_pipeline(kind: str = "sd", scheduler: str = "DDIMScheduler", *, seed: i
     """A text-to-image pipeline of toy size with random weights.
 
     Args:
-        kind: "sd" (4 levels), "sdxl" (3 levels), "pixart-alpha", "pixart-sigma", "flux" or
-            "sd3".
-        scheduler: A diffusers scheduler's class name; the last two kinds take
+        kind: "sd" (4 levels), "sdxl" (3 levels), "pixart-alpha", "pixart-sigma", "flux",
+            "sd3" or "chroma".
+        scheduler: A diffusers scheduler's class name; the last three kinds take
             `FLOW_SCHEDULER` alone.
         seed: Seed of the weights; the global generators are left as they are.
 
@@ -35,6 +38,7 @@ def tiny_pipeline(kind: str = "sd", scheduler: str = "DDIMScheduler", *, seed: i
         "pixart-sigma": _pixart,
         "flux": _flux,
         "sd3": _stable_diffusion_3,
+        "chroma": _chroma,
     }
     if kind not in builders:
         raise ValueError(f"no tiny pipeline {kind!r}; there are {', '.join(builders)}")
@@ -47,7 +51,7 @@ def tiny_pipeline(kind: str = "sd", scheduler: str = "DDIMScheduler", *, seed: i
 
 
 def _noise_options(kind: str) -> dict[str, Any]:
-    if kind in FLOW_KINDS:
+    if kind in (*FLOW_KINDS, HALVES_KIND):
         return {"use_dynamic_shifting": kind == "flux"}
     return {
         "num_train_timesteps": 1000,
@@ -69,7 +73,7 @@ def generate(
 ) -> Any:
     """Latents of one call of a pipeline or a handle, (B, 4, size / 2, size / 2).
 
-    Flux keeps its latents as tokens, (B, size * size / 16, 16).
+    Flux and Chroma keep their latents as tokens, (B, size * size / 16, 16).
     """
     import torch
 
@@ -77,6 +81,8 @@ def generate(
     if type(pipe).__name__.startswith("PixArt"):
         # No bins are defined at toy size, and cleaning needs a package more.
         arguments.update(use_resolution_binning=False, clean_caption=False)
+    if type(pipe).__name__.startswith("Chroma"):
+        arguments.setdefault("max_sequence_length", 16)
     return call(
         prompt,
         num_inference_steps=steps,
@@ -253,6 +259,32 @@ def _flux(kind: str, scheduler: Any) -> Any:
         tokenizer=_clip_tokenizer(),
         text_encoder_2=_t5_encoder(),
         tokenizer_2=_t5_tokenizer(),
+        transformer=transformer.eval(),
+    )
+
+
+def _chroma(kind: str, scheduler: Any) -> Any:
+    del kind
+    from diffusers import ChromaPipeline, ChromaTransformer2DModel
+
+    transformer = ChromaTransformer2DModel(
+        patch_size=1,
+        in_channels=16,
+        num_layers=2,
+        num_single_layers=2,
+        attention_head_dim=8,
+        num_attention_heads=2,
+        joint_attention_dim=16,
+        axes_dims_rope=(2, 2, 4),
+        approximator_num_channels=16,
+        approximator_hidden_dim=16,
+        approximator_layers=1,
+    )
+    return ChromaPipeline(
+        scheduler=scheduler,
+        vae=_autoencoder(shift=0.05),
+        text_encoder=_t5_encoder(),
+        tokenizer=_t5_tokenizer(),
         transformer=transformer.eval(),
     )
 

@@ -6,18 +6,20 @@ import torch
 from accel_opt.accelerators import registry
 from accel_opt.accelerators.live_run import LiveRun
 from accel_opt.testing import generate, same, tiny_pipeline
+from accel_opt.testing.tiny import FLOW_SCHEDULER
 
 
 class Recorder:
     def __init__(self, pipe):
         self.run = LiveRun(pipe)
-        self.seen = []
+        self.seen, self.halves = [], []
         self.resets = 0
         self.run.on_reset(self.reset)
         original = self.run.denoiser.forward
 
         def forward(*args, **kwargs):
             self.seen.append((self.run.index, self.run.steps, self.run.guided))
+            self.halves.append(self.run.half)
             return original(*args, **kwargs)
 
         self.run.denoiser.forward = forward
@@ -76,10 +78,37 @@ def test_more_calls_than_timesteps_are_refused():
     call = pipe.unet.forward
     with registry.get("deepcache").applied(pipe, {"cache_interval": 3, "cache_branch_id": 0}):
         inner = pipe.unet.forward
-        pipe.unet.forward = lambda *a, **k: (inner(*a, **k), inner(*a, **k))[0]
+        pipe.unet.forward = lambda x, *a, **k: (inner(x, *a, **k), inner(x + 0, *a, **k))[0]
         with pytest.raises(RuntimeError, match="more often than the schedule's 3 times"):
             generate(pipe, steps=3)
     assert pipe.unet.forward == call
+
+
+def test_halves_of_guidance_that_are_called_in_turn_have_one_number():
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    recorder = Recorder(pipe)
+    generate(pipe, steps=3, prompt=["a", "b"])
+    generate(pipe, steps=2, guidance=1.0)
+    assert recorder.seen == [
+        *((n, 3, False) for n in (0, 0, 1, 1, 2, 2)),
+        *((n, 2, False) for n in range(2)),
+    ]
+    assert recorder.halves == [0, 1] * 3 + [0, 0]
+    assert recorder.resets == 4, "after the second half of the last call"
+
+
+def test_hooks_that_know_of_no_halves_are_refused_in_turn():
+    class Hooks:
+        def __init__(self, run):
+            pass
+
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    run = LiveRun(pipe)
+    run.put(Hooks)
+    run.start()
+    generate(pipe, steps=2, guidance=1.0)
+    with pytest.raises(RuntimeError, match="Hooks would take the second for the next step"):
+        generate(pipe, steps=2)
 
 
 def test_schedulers_that_repeat_timesteps_run_under_everything():

@@ -7,11 +7,12 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from accel_opt.accelerators import stack
-from accel_opt.accelerators.work import count
+from accel_opt.accelerators.work import count, countable
 from accel_opt.core.config import Config
 from accel_opt.core.errors import RefusedError
 from accel_opt.core.run import RunInfo
 from accel_opt.testing import KINDS, tiny_pipeline
+from accel_opt.testing.tiny import FLOW_KINDS, FLOW_SCHEDULER, HALVES_KIND
 
 SD15 = {"sample_size": 64, "cross_attention_dim": 768}
 SDXL = {
@@ -139,5 +140,40 @@ def _column(config, run, pipe, number):
 
 
 def test_unknown_denoisers_are_refused():
+    pipe = SimpleNamespace(unet=None, transformer=torch.nn.Linear(1, 1))
+    assert "sample_size" in countable(pipe).reason
     with pytest.raises(RefusedError, match="sample_size"):
-        count(SimpleNamespace(unet=None, transformer=torch.nn.Linear(1, 1)))
+        count(pipe)
+    halves = tiny_pipeline(HALVES_KIND, FLOW_SCHEDULER)
+    assert "--objective speedup" in countable(halves).reason
+    with pytest.raises(RefusedError, match="how to call a ChromaTransformer2DModel"):
+        count(halves)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *FLOW_KINDS])
+def test_what_is_said_to_be_countable_is(kind):
+    pipe = tiny_pipeline(kind, FLOW_SCHEDULER if kind in FLOW_KINDS else "DDIMScheduler")
+    assert countable(pipe) is None
+    assert count(pipe).units
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"encoder_hid_dim": 4096, "encoder_hid_dim_type": "text_proj"},  # Kolors
+        {"class_embed_type": "timestep"},
+        {"addition_embed_type": "text"},  # DeepFloyd
+    ],
+)
+def test_unets_that_take_more_are_refused_before_they_fail(more):
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            sample_size=16,
+            block_out_channels=(32, 32),
+            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+            cross_attention_dim=64,
+            attention_head_dim=8,
+            **more,
+        )
+    assert "measure seconds" in countable(SimpleNamespace(unet=unet)).reason

@@ -2,9 +2,10 @@
 
 import pytest
 
-from accel_opt.accelerators import registry
+from accel_opt.accelerators import registry, stack
 from accel_opt.testing import AcceleratorContract
-from accel_opt.testing.contract import DIAGONAL, EVERYTHING
+from accel_opt.testing.contract import DIAGONAL, EVERYTHING, shared
+from accel_opt.testing.tiny import FLOW_SCHEDULER, HALVES_KIND
 
 INVALID = {
     "deepcache": ({"cache_interval": 1}, {"cache_interval": 0}, {"cache_branch_id": -1},
@@ -40,6 +41,27 @@ def contracts(where):
 
 
 globals().update(contracts(DIAGONAL))
+
+
+class InTurn(AcceleratorContract):
+    """Halves of guidance one after the other; work is not counted there."""
+
+    where = ((HALVES_KIND, FLOW_SCHEDULER),)
+
+    def test_work_is_counted(self, place):
+        assert stack.countable(shared(*place))
+
+
+globals().update(
+    {
+        f"Test_{name}_in_turn": type(
+            f"Test_{name}_in_turn",
+            (InTurn,),
+            {"accelerator": registry.get(name), "invalid": INVALID.get(name, ())},
+        )
+        for name in ("cfg_cutoff", "pab", "taylorseer")
+    }
+)
 rest = tuple(place for place in EVERYTHING if place not in DIAGONAL)
 globals().update(
     {f"{name}_everywhere": pytest.mark.slow(suite) for name, suite in contracts(rest).items()}

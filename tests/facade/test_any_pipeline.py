@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
+from diffusers import FirstBlockCacheConfig
 
 import accel_opt
 from accel_opt import shapes
-from accel_opt.core.errors import InputError
+from accel_opt.core.errors import InputError, RefusedError
 from accel_opt.core.spec import make_spec
 from accel_opt.facade.main_job import run
+from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.testing import tiny_pipeline
 
 KINDS = ("sd", "sdxl", "pixart-alpha", "pixart-sigma", "flux", "sd3")
@@ -54,3 +56,34 @@ def test_a_pipeline_that_needs_a_picture_is_refused():
     pipe = StableDiffusionImg2ImgPipeline(**tiny_pipeline("sd").components)
     with pytest.raises(InputError, match="needs a picture beside the prompt"):
         accel_opt.search(pipe, trials=1)
+
+
+SMALL = {"steps": 4, "trials": 1, "prompts": 2, "prompts_from": "embedded", "confirm": False}
+
+
+def test_a_pipeline_built_from_parts_needs_no_name(tmp_path):
+    pipe = tiny_pipeline("sd", "UniPCMultistepScheduler")
+    scorer = str(shapes.clip_folder())
+    result = accel_opt.search(pipe, **SMALL, scorer=scorer, out=tmp_path, max_score_loss=0.99)
+    assert len(result.trials) == 1
+    assert result.study.study_name.startswith("StableDiffusionPipeline-UniPCMultistepScheduler-4")
+
+
+def test_a_model_whose_work_is_not_counted_is_searched_by_seconds(tmp_path):
+    pipe = tiny_pipeline("chroma", "FlowMatchEulerDiscreteScheduler")
+    options = SMALL | {"model": "ChromaPipeline", "out": tmp_path, "resolution": 32}
+    problem = PipelineProblem.from_spec(make_spec(**options), pipe)
+    assert problem.spec.accelerators == ("pab",)
+    assert problem.space.work_of(problem.space.presets[0]) is None
+    assert "not known how to call" in problem.uncounted.reason
+    counted = PipelineProblem.from_spec(make_spec(**options, objective="flops"), pipe)
+    with pytest.raises(RefusedError, match="--objective speedup"):
+        counted.space  # noqa: B018 - made on first use
+
+
+def test_what_was_done_to_a_pipeline_is_refused_without_naming_an_accelerator(tmp_path):
+    pipe = tiny_pipeline("flux", "FlowMatchEulerDiscreteScheduler")
+    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
+    with pytest.raises(RefusedError, match=r"disable_cache\(\)") as refused:
+        accel_opt.search(pipe, **SMALL, scorer=str(shapes.clip_folder()), out=tmp_path)
+    assert "--accelerators" not in str(refused.value)
