@@ -32,7 +32,7 @@ def rank_by_work(spec: StudySpec, *, dry_run: bool, quiet: bool, as_json: bool) 
         [
             str(ranked.config),
             f"{ranked.flops_ratio:.2f}x",
-            "" if ranked.speedup is None else f"{ranked.speedup:.2f}x",
+            ranked.failed if ranked.speedup is None else f"{ranked.speedup:.2f}x",
             "" if ranked.latency_s is None else f"{ranked.latency_s:.3g}",
         ]
         for ranked in result.settings[:_SHOWN]

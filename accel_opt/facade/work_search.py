@@ -8,46 +8,30 @@ of it is exported: `search_params.json` holds settings whose loss was measured.
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from accel_opt.accelerators import stack
-from accel_opt.core.config import Config
 from accel_opt.core.errors import InputError
 from accel_opt.core.events import Notice, OnEvent, ignore
 from accel_opt.core.files import write_atomically
-from accel_opt.core.provenance import machine, versions
+from accel_opt.core.provenance import backends, machine, versions
 from accel_opt.core.spec import StudySpec, make_spec
-from accel_opt.measure.calls import CallOptions
-from accel_opt.measure.timing import timed
+from accel_opt.facade.work_timing import Ranked, timed_beside_plain
+from accel_opt.pipelines.devices import default_device
 from accel_opt.search.pipeline_problem import PipelineProblem
 from accel_opt.search.space import Setting, Space
 
 REFUSED = "the weights are random: their images mean nothing, so quality is not measured"
+COUNTED_HERE = (
+    "there is no GPU, and a model of full size takes minutes an image on a processor; "
+    "--objective speedup times it all the same"
+)
 FILE = "work.json"
 # Spaces up to this size are counted whole, larger ones descended from several ends.
 _WHOLE = 4000
 _TIMED = 10
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """One setting without its quality.
-
-    Attributes:
-        config: The setting.
-        flops_ratio: FLOPs of the plain denoiser over those of the accelerated one.
-        speedup: Seconds of the plain pipeline over those of the accelerated one, when timed.
-        latency_s: Seconds per prompt, when timed.
-    """
-
-    config: Config
-    flops_ratio: float
-    speedup: float | None = None
-    latency_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,13 +96,18 @@ def rank(spec: StudySpec, on_event: OnEvent = ignore) -> WorkResult:
     Args:
         spec: What is asked, with weights="random". Objective "flops" counts on the `meta` device
             and needs neither memory nor time; "speedup" also times the most promising `trials`
-            (10 unless told otherwise) on the device.
+            (10 unless told otherwise) on the device. Where none was given and there is no GPU,
+            it is "flops".
         on_event: Told of what happens.
 
     Raises:
         InputError: The spec asks for quality, or for what only a search under quality has.
+        OutOfMemoryError: Not even the plain pipeline fits the device.
     """
     _check(spec)
+    if "objective" not in spec.model_fields_set and _on_processor(spec):
+        spec = spec.model_copy(update={"objective": "flops"})
+        on_event(Notice(f"FLOPs are counted, nothing is timed: {COUNTED_HERE}"))
     if spec.objective == "flops":
         spec = spec.model_copy(update={"device": "meta"})
     problem = PipelineProblem.from_spec(spec)
@@ -128,7 +117,10 @@ def rank(spec: StudySpec, on_event: OnEvent = ignore) -> WorkResult:
     on_event(Notice(f"{len(ranking)} settings counted; {REFUSED}"))
     if spec.objective == "speedup":
         first = ranking[: spec.trials or _TIMED]
-        ranking = [*sorted(_timed(problem, first, on_event), key=_speed), *ranking[len(first) :]]
+        ranking = [
+            *sorted(timed_beside_plain(problem, first, on_event), key=_speed),
+            *ranking[len(first) :],
+        ]
     folder = Path(problem.spec.out or ".")
     result = WorkResult(
         spec=problem.spec,
@@ -143,8 +135,13 @@ def rank(spec: StudySpec, on_event: OnEvent = ignore) -> WorkResult:
     return result
 
 
-def _speed(ranked: Ranked) -> float:
-    return -(ranked.flops_ratio if ranked.speedup is None else ranked.speedup)
+def _speed(ranked: Ranked) -> tuple[bool, float]:
+    """Fastest first, and last what could not be timed."""
+    return bool(ranked.failed), -(ranked.speedup or ranked.flops_ratio)
+
+
+def _on_processor(spec: StudySpec) -> bool:
+    return (spec.device or default_device()) == "cpu"
 
 
 def _check(spec: StudySpec) -> None:
@@ -201,37 +198,6 @@ def _starts(space: Space) -> Iterable[tuple[int, ...]]:
             yield point
 
 
-def _timed(problem: PipelineProblem, ranking: Iterable[Ranked], on_event: OnEvent) -> list[Ranked]:
-    """Seconds beside the plain pipeline, in the order AB, BA."""
-    import torch
-
-    spec, pipe = problem.spec, problem.pipe
-    size, device = int(spec.batch_size or 1), str(pipe.device)
-    options = CallOptions(
-        spec.steps, float(spec.guidance_scale or 0), spec.negative_prompt, spec.resolution
-    )
-    arguments = options.arguments(["a photo of a cat"] * size)
-
-    def seconds(call: Any) -> float:
-        generator = torch.Generator("cpu").manual_seed(spec.seed)
-        return timed(lambda: call(generator=generator, **arguments), device)[0]
-
-    seconds(pipe)  # the first call is slower than any other
-    found = []
-    for ranked in ranking:
-        with stack.applied(pipe, ranked.config) as call:
-            seconds(call)
-        plain_s, fast_s = [seconds(pipe)], []
-        with stack.applied(pipe, ranked.config) as call:
-            fast_s += [seconds(call), seconds(call)]
-        plain_s.append(seconds(pipe))
-        fast = statistics.fmean(fast_s)
-        speedup = statistics.fmean(plain_s) / fast
-        on_event(Notice(f"{ranked.config}: {speedup:.2f}x, {fast / size:.3g} s per prompt"))
-        found.append(replace(ranked, speedup=speedup, latency_s=fast / size))
-    return found
-
-
 def _conditions(problem: PipelineProblem) -> dict[str, Any]:
     spec, device = problem.spec, str(problem.pipe.device)
     return {
@@ -246,4 +212,5 @@ def _conditions(problem: PipelineProblem) -> dict[str, Any]:
         "device": "counted on meta" if device == "meta" else machine(device),
         "weights": spec.weights,
         "versions": versions(("torch", "diffusers", "transformers")),
+        **backends(device),
     }

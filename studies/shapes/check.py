@@ -1,6 +1,6 @@
 """Holds an embedded model against its bars; prints a table and writes check.json.
 
-    python studies/shapes/check.py [--model shapes-dit] [--guidance 4] [--images 64]
+    python studies/shapes/check.py [--model shapes-dit] [--guidance 4] [--images 320]
 
 Bars, at 20 DDIM steps on held-out captions: the scorer ranks the true caption first among 32 in at
 least 90 %, and the pixel check agrees on background and on figures in at least 90 % each.
@@ -115,7 +115,7 @@ def sheet(pictures: Pixels, path: Path, columns: int = 16, scale: int = 2) -> No
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--guidance", type=float, default=shapes.about()["guidance_scale"])
-    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--images", type=int, default=320)
     parser.add_argument("--steps", type=int, nargs="*", default=[20, 10, 7, 5, 3])
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--model", default="shapes", choices=shapes.NAMES)

@@ -19,6 +19,7 @@ import accel_opt
 from accel_opt import shapes
 from accel_opt.accelerators import registry, stack
 from accel_opt.measure.statistics import mean
+from accel_opt.pipelines.calls import own_arguments
 from accel_opt.search.space import Setting, Space
 
 BATCH = 32
@@ -78,6 +79,7 @@ def _drawn(pipe: object, texts: list[str], steps: int, seed: int) -> Pixels:
         guidance_scale=float(shapes.about()["guidance_scale"]),
         generator=torch.Generator().manual_seed(seed),
         output_type="np",
+        **own_arguments(pipe),
     ).images
     return (images * 255).astype("uint8")  # type: ignore[no-any-return]
 

@@ -1,5 +1,7 @@
 """FLOPs of whole runs on the `meta` device: nothing is computed, and no weights are needed."""
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from accel_opt.pipelines import find_model
@@ -7,6 +9,7 @@ from accel_opt.pipelines.random_weights import architecture, build
 from accel_opt.pipelines.schedulers import set_scheduler
 
 from cases import SCHEDULER  # isort: skip
+from work_counter import work_counter  # isort: skip
 
 
 def meta_pipeline(model: str) -> Any:
@@ -69,28 +72,56 @@ def arguments(pipe: Any, batch: int = 1) -> dict[str, Any]:
     }
 
 
-def flops_by_module(call: Any, pipe: Any, steps: int, batch: int = 1) -> dict[str, float]:
-    """FLOPs of one call by module that has weights of its own, and of everything as "".
+@dataclass(frozen=True)
+class Counted:
+    """What one call did.
 
-    As a convolution's or a linear layer's FLOPs are fixed by its input, equal tables mean that
-    the same modules were called equally often on equal shapes.
+    Attributes:
+        flops: FLOPs by module that has weights of its own, and of everything as "".
+        calls: How often each module without children was called, by its path and the shape of
+            what it was given.
     """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
-    with torch.no_grad(), counter:
-        call(num_inference_steps=steps, guidance_scale=7.5, **arguments(pipe, batch))
+    flops: dict[str, float]
+    calls: dict[tuple[str, tuple[int, ...]], int]
+
+    @property
+    def total(self) -> float:
+        """FLOPs of everything."""
+        return self.flops[""]
+
+    @property
+    def n_calls(self) -> int:
+        """Calls of modules."""
+        return sum(self.calls.values())
+
+
+def counted(call: Any, pipe: Any, steps: int, batch: int = 1) -> Counted:
+    """Counts one call: every operation as torch's FLOP counter does, every module by a hook."""
+    import torch
+
     denoiser = getattr(pipe, "unet", None) or pipe.transformer
-    root = type(denoiser).__name__
-    leaves = {
-        f"{root}.{path}"
-        for path, module in denoiser.named_modules()
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)
-    }
-    found = {
-        path: float(sum(by_op.values()))
-        for path, by_op in counter.get_flop_counts().items()
-        if path in leaves
-    }
-    return found | {"": float(counter.get_total_flops())}
+    leaves = {path: m for path, m in denoiser.named_modules() if not any(m.children())}
+    calls: Counter[tuple[str, tuple[int, ...]]] = Counter()
+    counter = work_counter()
+    handles = []
+    for path, module in leaves.items():
+
+        def enter(_: Any, given: tuple[Any, ...], path: str = path) -> None:
+            calls[path, tuple(given[0].shape) if given else ()] += 1
+            counter.inside.append(path)
+
+        def leave(*_: Any) -> None:
+            counter.inside.pop()
+
+        handles.append(module.register_forward_pre_hook(enter))
+        handles.append(module.register_forward_hook(leave))
+    try:
+        with torch.no_grad(), counter:
+            call(num_inference_steps=steps, guidance_scale=7.5, **arguments(pipe, batch))
+    finally:
+        for handle in handles:
+            handle.remove()
+    with_weights = {path for path, m in leaves.items() if any(True for _ in m.parameters())}
+    flops = {path: n for path, n in counter.flops.items() if path in with_weights}
+    return Counted(flops | {"": float(sum(counter.flops.values()))}, dict(calls))

@@ -3,11 +3,35 @@
 import math
 import statistics
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from accel_opt.measure.timing import timed
+from accel_opt.pipelines.calls import own_arguments
+
+from cases import GUIDANCE  # isort: skip
 
 PROMPTS = ("a photo of a cat", "a red house", "two dogs", "a ship at sea")
+PAIRS = 4
+# Calls this long are even enough for half as many.
+LONG_S = 10.0
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """What a comparison came to.
+
+    Attributes:
+        value: How many times longer one side takes than the other.
+        error: Standard error of its logarithm.
+        one_s: Median seconds of a call of the one side.
+        other_s: The same of the other.
+    """
+
+    value: float
+    error: float
+    one_s: float
+    other_s: float
 
 
 def once(call: Callable[..., Any], pipe: Any, steps: int, batch: int, **more: Any) -> float:
@@ -16,9 +40,7 @@ def once(call: Callable[..., Any], pipe: Any, steps: int, batch: int, **more: An
 
     prompts = [PROMPTS[i % len(PROMPTS)] for i in range(batch)]
     generator = torch.Generator("cpu").manual_seed(0)
-    options = {"guidance_scale": 7.5, "output_type": "np", **more}
-    if type(pipe).__name__.startswith("PixArt"):
-        options["clean_caption"] = False  # as everywhere here: cleaning needs packages more
+    options = {"guidance_scale": GUIDANCE, "output_type": "np", **own_arguments(pipe), **more}
     seconds, _ = timed(
         lambda: call(prompts, num_inference_steps=steps, generator=generator, **options),
         str(pipe.device),
@@ -26,20 +48,13 @@ def once(call: Callable[..., Any], pipe: Any, steps: int, batch: int, **more: An
     return seconds
 
 
-def warmed_up(call: Callable[..., Any], pipe: Any, steps: int, batch: int, **more: Any) -> None:
-    """Calls until two calls in a row take the same time within 5 %, five times at most."""
-    last = once(call, pipe, steps, batch, **more)
-    for _ in range(4):
-        now = once(call, pipe, steps, batch, **more)
-        if abs(now - last) <= 0.05 * last:
-            return
-        last = now
+def pairs_for(seconds: float) -> int:
+    """How many pairs of calls of this length are made."""
+    return PAIRS if seconds < LONG_S else PAIRS // 2
 
 
-def ratio(
-    one: Callable[[], float], other: Callable[[], float], pairs: int = 4
-) -> tuple[float, float, float]:
-    """How many times longer `one` takes than `other`; then the median seconds of each.
+def ratio(one: Callable[[], float], other: Callable[[], float], pairs: int = PAIRS) -> Ratio:
+    """How many times longer `one` takes than `other`.
 
     Args:
         one: Measures the first side.
@@ -52,4 +67,9 @@ def ratio(
         for side in order:
             side.append(one() if side is ones else other())
     logs = [math.log(a / b) for a, b in zip(ones, others, strict=True)]
-    return math.exp(statistics.fmean(logs)), statistics.median(ones), statistics.median(others)
+    return Ratio(
+        math.exp(statistics.fmean(logs)),
+        statistics.stdev(logs) / math.sqrt(pairs),
+        statistics.median(ones),
+        statistics.median(others),
+    )
