@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from accel_opt.core.errors import InputError
-from accel_opt.core.hub import explained
 from accel_opt.core.imports import imports_explained
 from accel_opt.core.quiet import loading_quietly
 from accel_opt.core.weight_files import has_weights
 from accel_opt.pipelines import Model
-from accel_opt.pipelines.hub import HubOptions, read_index, source_of
+from accel_opt.pipelines.hub import HubOptions, read_index, read_json, source_of
 from accel_opt.pipelines.schedulers import set_scheduler
 from accel_opt.pipelines.text_to_image import pipeline_class
 
@@ -109,19 +107,4 @@ def _network(found: Any, config: dict[str, Any]) -> Any:
 
 
 def _config(source: str, part: str, kind: str, name: str = "config.json") -> dict[str, Any]:
-    path = Path(source) / part / name
-    if kind == "hub":
-        from huggingface_hub import hf_hub_download
-
-        options = HubOptions()
-        try:
-            path = Path(hf_hub_download(source, f"{part}/{name}", **options.arguments()))
-        except (OSError, ValueError) as error:
-            raise explained(error, options.wanted(source)) from error
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"{path} holds no configuration")
-    return config
+    return read_json(source, kind, f"{part}/{name}", HubOptions())

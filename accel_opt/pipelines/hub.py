@@ -85,24 +85,45 @@ def read_index(source: str, kind: str, options: HubOptions) -> dict[str, Any]:
         HubUnreachableError: Neither cached nor reachable.
         InputError: Gated, missing, or no pipeline.
     """
-    if kind == "hub":
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import RemoteEntryNotFoundError
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
-        try:
-            path = Path(hf_hub_download(source, INDEX, **options.arguments()))
-        except (OSError, ValueError) as error:
-            if isinstance(error, RemoteEntryNotFoundError):
-                raise InputError(
-                    f"{source} holds no {INDEX}: it is no diffusers pipeline"
-                ) from None
-            raise explained(error, options.wanted(source)) from error
-    else:
-        path = Path(source) / INDEX
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from None
-    if not isinstance(index, dict) or "_class_name" not in index:
+        index = read_json(source, kind, INDEX, options)
+    except InputError as error:
+        if isinstance(error.__cause__, RemoteEntryNotFoundError):
+            raise InputError(f"{source} holds no {INDEX}: it is no diffusers pipeline") from None
+        raise
+    if "_class_name" not in index:
+        path = source if kind == "hub" else Path(source) / INDEX
         raise InputError(f"{path} names no pipeline class; it is no diffusers pipeline")
     return index
+
+
+def read_json(source: str, kind: str, file: str, options: HubOptions) -> dict[str, Any]:
+    """A configuration file of a pipeline.
+
+    Args:
+        source: Hub id or folder.
+        kind: "hub", or what is a folder.
+        file: Where it is below that, such as "scheduler/scheduler_config.json".
+        options: How the hub is asked.
+
+    Raises:
+        HubUnreachableError: Neither cached nor reachable.
+        InputError: Gated or missing, or no JSON object.
+    """
+    path = Path(source) / file
+    if kind == "hub":
+        from huggingface_hub import hf_hub_download
+
+        try:
+            path = Path(hf_hub_download(source, file, **options.arguments()))
+        except (OSError, ValueError) as error:
+            raise explained(error, options.wanted(source)) from error
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds no configuration")
+    return found

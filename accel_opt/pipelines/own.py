@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
-from accel_opt.core.hub import explained
 from accel_opt.pipelines.catalogue import FOR_TRANSFORMERS, Model
-from accel_opt.pipelines.hub import HubOptions, read_index, source_of
+from accel_opt.pipelines.hub import HubOptions, read_index, read_json, source_of
 from accel_opt.pipelines.schedulers import expects
 from accel_opt.pipelines.text_to_image import pipeline_class
 
@@ -48,7 +45,7 @@ def own_defaults(model: Model, options: HubOptions) -> Own:
     index = read_index(source, model.kind, options)
     found = pipeline_class(index, source)
     name = str(index.get("scheduler", ["", _USUAL])[1])
-    config = _scheduler_config(source, model.kind, options)
+    config = read_json(source, model.kind, "scheduler/scheduler_config.json", options)
     denoiser = "unet" if index.get("unet") else "transformer"
     return _own(found, denoiser, name, config)
 
@@ -73,21 +70,3 @@ def _accelerators(pipeline: str, denoiser: str) -> tuple[str, ...]:
         return ()
     kinds = (names for start, names in _TRANSFORMERS.items() if pipeline.startswith(start))
     return next(kinds, _OTHER_TRANSFORMERS)
-
-
-def _scheduler_config(source: str, kind: str, options: HubOptions) -> dict[str, Any]:
-    file = "scheduler/scheduler_config.json"
-    if kind == "hub":
-        from huggingface_hub import hf_hub_download
-
-        try:
-            path = Path(hf_hub_download(source, file, **options.arguments()))
-        except (OSError, ValueError) as error:
-            raise explained(error, options.wanted(source)) from error
-    else:
-        path = Path(source) / file
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # loading it will say what is wrong
-    return found if isinstance(found, dict) else {}
