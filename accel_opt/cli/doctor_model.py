@@ -33,11 +33,14 @@ def model_checks(name: str, steps: int, scheduler: str | None) -> list[dict[str,
     """
     from accel_opt.accelerators import stack
     from accel_opt.pipelines import find_model
+    from accel_opt.pipelines.own import own_defaults_of
 
     model = find_model(name)
     pipe, weights = _pipeline(model, scheduler)
-    run = stack.run_info(pipe, steps, model.guidance_scale)
-    return [*_running(model, pipe, steps, weights), *_accelerators(pipe, run)]
+    own = own_defaults_of(pipe) if not model.pipeline_class else None
+    guidance = own.guidance_scale if own else model.guidance_scale
+    run = stack.run_info(pipe, steps, guidance or 0.0)
+    return [*_running(model, pipe, steps, guidance, weights), *_accelerators(pipe, run)]
 
 
 def _pipeline(model: Model, scheduler: str | None) -> tuple[Any, dict[str, Any]]:
@@ -57,7 +60,9 @@ def _pipeline(model: Model, scheduler: str | None) -> tuple[Any, dict[str, Any]]
     return pipe, _weights_in(Path(source), index, source)
 
 
-def _running(model: Model, pipe: Any, steps: int, weights: dict[str, Any]) -> list[dict[str, Any]]:
+def _running(
+    model: Model, pipe: Any, steps: int, guidance: float | None, weights: dict[str, Any]
+) -> list[dict[str, Any]]:
     from accel_opt.pipelines.devices import default_device, default_dtype, usual_dtype
 
     device = default_device()
@@ -67,7 +72,7 @@ def _running(model: Model, pipe: Any, steps: int, weights: dict[str, Any]) -> li
     side = f"{model.resolution} pixels" if model.resolution else "its own size"
     says = (
         f"{type(pipe).__name__}, {type(pipe.scheduler).__name__}, {steps} steps, {side}, "
-        f"guidance {model.guidance_scale:g}, on {device} in {dtype}"
+        f"{'no guidance' if guidance is None else f'guidance {guidance:g}'}, on {device} in {dtype}"
     )
     found = [check(True, "model", says), weights]
     return [*found, check(None, "mirror", model.notice)] if model.notice else found

@@ -90,7 +90,7 @@ def _script(gaps: list[Gap], params: Path) -> str:
 
     lines: dict[str, None] = {}
     for gap in gaps:
-        study = str(resolved(_spec(gap))[0].study)
+        study = str(resolved(_spec(gap), named=True)[0].study)
         export = ["accel-opt", "export", "--study", study, "--out", str(params)]
         lines[f"{shlex.join(gap.command)} && {shlex.join(export)} || status=1"] = None
     return "\n".join(["#!/bin/sh", "status=0", *lines, "exit $status"]) + "\n"

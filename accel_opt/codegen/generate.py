@@ -112,6 +112,8 @@ def _constants(
     constants = {
         "MODEL": model.source,
         "CACHE_DIR": options.cache_dir,
+        "REVISION": options.revision,
+        "VARIANT": options.variant,
         "STEPS": entry.key.steps,
         "GUIDANCE_SCALE": options.guidance_scale,
         "NEGATIVE_PROMPT": options.negative_prompt,
@@ -139,9 +141,10 @@ def _loading(
 ) -> tuple[list[str], list[Source]]:
     """Import lines, and the lines that give the plain `pipe` on its device."""
     scheduler = identifier(entry.key.scheduler, "[A-Z][A-Za-z0-9]*Scheduler")
-    cache = ["cache_dir=CACHE_DIR"] if options.cache_dir is not None else []
+    given = ("cache_dir", "revision", "variant")
+    files = [f"{name}={name.upper()}" for name in given if getattr(options, name) is not None]
     if style == "library" or model.embedded:
-        arguments = ["MODEL", f'scheduler="{scheduler}"', *cache]
+        arguments = ["MODEL", f'scheduler="{scheduler}"', *files]
         arguments += ["device=DEVICE"] if options.device is not None else []
         arguments += ["dtype=DTYPE"] if options.dtype is not None else []
         lines = _call("load_pipeline", arguments)
@@ -151,7 +154,7 @@ def _loading(
             lines.append(Source("apply(pipe, CONFIG)"))
         return [f"from accel_opt import {names}"], lines
     pipeline = identifier(model.pipeline_class)
-    arguments = ["MODEL", "torch_dtype=DTYPE", *cache]
+    arguments = ["MODEL", "torch_dtype=DTYPE", *files]
     arguments += ["safety_checker=None"] if pipeline == "StableDiffusionPipeline" else []
     arguments += ["add_watermarker=False"] if pipeline == "StableDiffusionXLPipeline" else []
     lines = _call(f"{pipeline}.from_pretrained", arguments)

@@ -13,6 +13,13 @@ from accel_opt.results import Entry
 DTYPES = ("float32", "float16", "bfloat16")
 
 
+# What an entry's provenance says of them.
+_MEASURED = (
+    *("dtype", "resolution", "guidance_scale", "negative_prompt", "batch_size"),
+    *("revision", "variant"),
+)
+
+
 @dataclass(frozen=True)
 class ProgramOptions:
     """Options of a program; None takes what the entry was measured with, else the usual.
@@ -27,6 +34,8 @@ class ProgramOptions:
         batch_size: Prompts per call.
         seed: Seed of each batch.
         cache_dir: Where hub files are kept.
+        revision: Branch, tag or commit of the model on the hub.
+        variant: Its files' variant, such as "fp16".
         prompts: What the program generates when it is run without arguments; None takes one
             that the model knows.
     """
@@ -40,6 +49,8 @@ class ProgramOptions:
     batch_size: int | None = None
     seed: int = 42
     cache_dir: str | None = None
+    revision: str | None = None
+    variant: str | None = None
     prompts: tuple[str, ...] | None = None
 
     def completed(self, entry: Entry, model: ModelSource) -> ProgramOptions:
@@ -54,9 +65,7 @@ class ProgramOptions:
         """
         measured = entry.provenance or {}
         filled: dict[str, Any] = {
-            name: measured.get(name)
-            for name in ("dtype", "resolution", "guidance_scale", "negative_prompt", "batch_size")
-            if getattr(self, name) is None
+            name: measured.get(name) for name in _MEASURED if getattr(self, name) is None
         }
         options = replace(self, model=self.model or entry.key.model, **filled)
         if options.guidance_scale is None:
@@ -81,7 +90,7 @@ def _check(options: ProgramOptions) -> None:
     scale = options.guidance_scale
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not math.isfinite(scale):
         raise InputError(f"guidance_scale={scale!r:.60}: a number is expected, such as 7.5")
-    for name in ("model", "device", "negative_prompt", "cache_dir"):
+    for name in ("model", "device", "negative_prompt", "cache_dir", "revision", "variant"):
         value = getattr(options, name)
         if value is not None and not isinstance(value, str):
             raise InputError(f"{name}={value!r:.60}: a text is expected")

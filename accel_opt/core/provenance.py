@@ -66,15 +66,18 @@ def backends(device: str) -> dict[str, str]:
     """What torch was told of a GPU's kernels, where it changes how fast they are; else empty.
 
     Returns:
-        `cudnn.benchmark` ("on" or "off") and `matmul precision` ("highest", "high" or "medium",
-        which is whether 32-bit products are made in TF32).
+        `cudnn.benchmark` ("on" or "off") and `matmul precision` ("highest", "high", "medium" or
+        "tf32": whether 32-bit products are made in TF32).
     """
     if not device.startswith("cuda"):
         return {}
     import torch
 
-    tunes = torch.backends.cudnn.benchmark
+    try:
+        precision = torch.get_float32_matmul_precision()
+    except RuntimeError:  # set by the newer of torch's two ways, which bars the older one
+        precision = str(torch.backends.cuda.matmul.fp32_precision)
     return {
-        "cudnn.benchmark": "on" if tunes else "off",
-        "matmul precision": torch.get_float32_matmul_precision(),
+        "cudnn.benchmark": "on" if torch.backends.cudnn.benchmark else "off",
+        "matmul precision": precision,
     }

@@ -84,7 +84,7 @@ def plan(specs: Iterable[StudySpec], *, again: bool = False) -> list[Cell]:
     """
     cells: dict[str, Cell] = {}
     for spec in specs:
-        full, _ = resolved(spec)
+        full, _ = resolved(spec, named=True)
         name, params = str(full.study), Path(full.out or ".") / "search_params.json"
         if name in cells and cells[name].spec != spec:
             raise InputError(f"two searches of the grid are called {name!r}; name them with study")

@@ -81,6 +81,15 @@ def run(
         InputError: Something asked for cannot be done.
     """
     problem = PipelineProblem.from_spec(spec, pipe)
+    try:
+        return _run(problem, spec, on_event, move_aside=move_aside)
+    finally:
+        problem.close()
+
+
+def _run(
+    problem: PipelineProblem, spec: StudySpec, on_event: OnEvent, *, move_aside: bool
+) -> Outcome:
     params_file = Path(problem.spec.out or ".") / "search_params.json"
     check_params(params_file, on_event, move_aside=move_aside)
     result = search_problem(problem, on_event)
@@ -163,10 +172,13 @@ def confirm_again(
     problem = PipelineProblem.from_spec(found.spec)
     problem.find(on_event)
     problem.evaluator.warm_up(int(problem.spec.batch_size or 1))
-    verdicts = confirm_study(where, study, problem.evaluate, problem.plan(), on_event)
-    holding = winner_of(verdicts)
-    winner = holding.best if holding else None
-    measured = measure_references(problem, on_event) if references and winner else []
+    try:
+        verdicts = confirm_study(where, study, problem.evaluate, problem.plan(), on_event)
+        holding = winner_of(verdicts)
+        winner = holding.best if holding else None
+        measured = measure_references(problem, on_event) if references and winner else []
+    finally:
+        problem.close()
     comparisons = compare(winner, measured, found.spec.max_score_loss) if winner else []
     return verdicts, comparisons
 
@@ -213,8 +225,9 @@ def program_name(spec: StudySpec) -> str:
 
 
 def estimate(spec: StudySpec) -> dict[str, Any]:
-    """Seconds, prompts and disk that a search would take; measures two baseline batches only."""
+    """Seconds, prompts and disk that a search would take; measures a few baseline batches only."""
     problem = PipelineProblem.from_spec(spec)
+    problem.find(ignore)
     plan = problem.plan()
     batch_s = problem.evaluator.warm_up(plan.batch_size)
     # A setting runs at about half the baseline's time; two baseline batches are timed beside it.

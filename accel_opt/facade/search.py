@@ -72,7 +72,11 @@ def search(
         )
     if pipe is not None:
         options = _from_pipe(pipe, options)
-    return search_problem(PipelineProblem.from_spec(make_spec(**options), pipe), on_event)
+    found = PipelineProblem.from_spec(make_spec(**options), pipe)
+    try:
+        return search_problem(found, on_event)
+    finally:
+        found.close()
 
 
 def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> SearchResult:
@@ -185,7 +189,13 @@ def _from_pipe(pipe: Any, options: dict[str, Any]) -> dict[str, Any]:
             f"scheduler={wanted!r}, but the pipeline runs under {own}; set it on the pipeline, "
             "or leave scheduler out"
         )
-    return {"model": model_name(pipe), "scheduler": own} | options
+    named = model_name(pipe)
+    if named == type(pipe).__name__ and "model" not in options:
+        raise InputError(
+            f"this {named} has no name, as it was built from parts or read from a single file; "
+            "give model='a name of yours', so that its study is no other pipeline's"
+        )
+    return {"model": named, "scheduler": own} | options
 
 
 def _check_folder(spec: StudySpec) -> None:

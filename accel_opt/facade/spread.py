@@ -124,7 +124,8 @@ def _wait(
     place: Place,
     done: queue.Queue[tuple[int, Place, Answer]],
 ) -> None:
-    said, _ = process.communicate(spec.model_dump_json())
+    # What was left to the model's defaults is left to them there too.
+    said, _ = process.communicate(spec.model_dump_json(exclude_unset=True))
     try:
         answer = Answer.from_text(said)
     except (ValueError, KeyError):
@@ -150,7 +151,11 @@ def _by_ray(
                     number, spec, deaths = left.pop(0)
                     if not deaths:
                         on_start(number)
-                    running[remote.remote(spec.model_dump_json())] = (number, spec, deaths)
+                    running[remote.remote(spec.model_dump_json(exclude_unset=True))] = (
+                        number,
+                        spec,
+                        deaths,
+                    )
                 ready, _ = ray.wait(list(running), timeout=_POLL_S)
                 for ref in ready:
                     number, spec, deaths = running.pop(ref)

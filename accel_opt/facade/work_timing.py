@@ -11,8 +11,8 @@ from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import OutOfMemoryError
 from accel_opt.core.events import Notice, OnEvent
+from accel_opt.core.memory import free, is_out_of_memory, peak_mib, reset_peak
 from accel_opt.measure.calls import CallOptions
-from accel_opt.measure.memory import free, is_out_of_memory, peak_mib, reset_peak
 from accel_opt.measure.timing import timed
 from accel_opt.measure.warming import until_stable
 from accel_opt.pipelines.calls import own_arguments

@@ -13,13 +13,13 @@ class CallOptions:
 
     Attributes:
         steps: Inference steps.
-        guidance_scale: Guidance.
+        guidance_scale: Guidance; None for pipelines that take none.
         negative_prompt: The same for every prompt, or None.
         resolution: Height and width in pixels; None takes the pipeline's own.
     """
 
     steps: int
-    guidance_scale: float
+    guidance_scale: float | None
     negative_prompt: str | None = None
     resolution: int | None = None
 
@@ -28,9 +28,10 @@ class CallOptions:
         arguments: dict[str, Any] = {
             "prompt": list(prompts),
             "num_inference_steps": self.steps,
-            "guidance_scale": self.guidance_scale,
             "output_type": "np",
         }
+        if self.guidance_scale is not None:
+            arguments["guidance_scale"] = self.guidance_scale
         if self.negative_prompt is not None:
             arguments["negative_prompt"] = [self.negative_prompt] * len(prompts)
         if self.resolution is not None:

@@ -43,19 +43,19 @@ class EarlierPictures:
         if (name, batch.phase) != self._of or batch.index == 0:
             self._of, self._kept = (name, batch.phase), []
         new = [
-            (prompt, _gist(image), _gist(base))
+            (prompt, gist(image), gist(base))
             for prompt, image, base in zip(prompts, images, baseline, strict=True)
         ]
-        for prompt, gist, base in new:
+        for prompt, own, base in new:
             for earlier, other, other_base in self._kept:
-                if prompt != earlier and _alike(gist, other) and not _alike(base, other_base):
+                if prompt != earlier and alike(own, other) and not alike(base, other_base):
                     raise BadImagesError(
                         f"the images of {earlier!r} and {prompt!r} are equal, in two batches"
                     )
         self._kept += new
 
 
-def _gist(image: Images) -> Images:
+def gist(image: Images) -> Images:
     """Means of up to 64 x 64 tiles beside one pixel of each, 8 bit."""
     rows, columns = (_edges(side) for side in image.shape[:2])
     sums = np.add.reduceat(np.add.reduceat(image.astype("uint32"), rows, 0), columns, 1)
@@ -72,7 +72,8 @@ def _lengths(edges: NDArray[np.intp], side: int) -> NDArray[np.intp]:
     return np.diff(edges, append=side)
 
 
-def _alike(one: Images, other: Images) -> bool:
+def alike(one: Images, other: Images) -> bool:
+    """Whether two gists are those of one picture, to rounding."""
     if one.shape != other.shape:
         return False
     return bool((np.abs(one.astype("int16") - other.astype("int16")) <= SAME).all())

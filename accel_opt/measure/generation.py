@@ -10,10 +10,11 @@ from typing import Any
 from accel_opt.core.config import Config
 from accel_opt.core.errors import InputError
 from accel_opt.core.measurement import Batch
+from accel_opt.core.memory import free, is_out_of_memory, peak_mib, reset_peak, short_text
 from accel_opt.measure.calls import CallOptions, in_parts
 from accel_opt.measure.duplicates import EarlierPictures
-from accel_opt.measure.images import Images, PlainImages, check, to_uint8
-from accel_opt.measure.memory import free, is_out_of_memory, peak_mib, reset_peak
+from accel_opt.measure.images import Images, check, to_uint8
+from accel_opt.measure.plain import PlainImages
 from accel_opt.measure.scoring import Scorer
 from accel_opt.measure.timing import timed
 from accel_opt.measure.warming import FirstCalls, until_stable
@@ -40,10 +41,18 @@ class Way:
 
 
 @dataclass
-class Reference:
-    """The baseline's images of a batch, `(N, H, W, 3)`, and their scores once there are any."""
+class Baseline:
+    """The plain pipeline's images of a batch.
+
+    Attributes:
+        images: `(N, H, W, 3)`.
+        flaws: What is wrong with some of them, in words.
+        peak_memory_mib: Of their call, when known.
+        scores: By metric, once there are any.
+    """
 
     images: Images
+    flaws: tuple[str, ...] = ()
     peak_memory_mib: float | None = None
     scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
@@ -54,7 +63,7 @@ class Generated:
 
     Attributes:
         images: The setting's, `(N, H, W, 3)`.
-        reference: The baseline's.
+        baseline: The baseline's.
         seconds: Of the setting's call; empty when it was not alone on the device.
         baseline_seconds: Of the baseline's call; empty when it was not timed.
         peak_memory_mib: Of the setting's call, when known.
@@ -62,7 +71,7 @@ class Generated:
     """
 
     images: Images
-    reference: Reference
+    baseline: Baseline
     seconds: tuple[float, ...]
     baseline_seconds: tuple[float, ...]
     peak_memory_mib: float | None
@@ -89,7 +98,7 @@ class Generation:
         self._pipe, self._prompts, self._options = pipe, prompts, options
         self._device, self._scorer = device, scorer
         self._own_arguments = own_arguments(pipe)
-        self._references: dict[tuple[str, tuple[int, ...], int], Reference] = {}
+        self._baselines: dict[tuple[str, tuple[int, ...], int], Baseline] = {}
         self._plain, self._earlier = PlainImages(), EarlierPictures()
         self._first_calls = FirstCalls(device)
 
@@ -102,7 +111,7 @@ class Generation:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            failure = str(error).partition("\n")[0]
+            failure = short_text(error)
         free(self._device)
         raise InputError(
             f"the plain pipeline needs more memory than {self._device} has for a batch of "
@@ -113,7 +122,7 @@ class Generation:
     def times(self, batch: Batch) -> bool:
         """Whether the calls of a batch are timed: then they must be alone on the device."""
         # A baseline that must be generated for its scores is a complete call, and timed as one.
-        return batch.timed or self._key(batch) not in self._references
+        return batch.timed or self._key(batch) not in self._baselines
 
     def made(self, batch: Batch, way: Way, parts: int = 1) -> Generated:
         """Generates a batch; what is timed in the order AB or BA, as its number is even or odd.
@@ -137,19 +146,19 @@ class Generation:
         self._scorer.generated(peak)
         if timing and not base_first:
             base = [self._baseline_s(batch)]
-        reference = self._references[self._key(batch)]
+        baseline = self._baselines[self._key(batch)]
         images = to_uint8(raw)
-        check(images, self.texts(batch), reference.images)
-        self._earlier.check(way.name, batch, images, self.texts(batch), reference.images)
+        check(images, self.texts(batch), baseline.images)
+        self._earlier.check(way.name, batch, images, self.texts(batch), baseline.images)
         # Beside scoring, the clock tells nothing of the call.
-        return Generated(images, reference, (seconds,) if alone else (), tuple(base), peak, parts)
+        return Generated(images, baseline, (seconds,) if alone else (), tuple(base), peak, parts)
 
-    def reference(self, batch: Batch) -> Reference:
+    def baseline(self, batch: Batch) -> Baseline:
         """The baseline's images of a batch, generated now where there are none yet."""
-        if self._key(batch) not in self._references:
+        if self._key(batch) not in self._baselines:
             self._scorer.wait()
             self._baseline_s(batch)
-        return self._references[self._key(batch)]
+        return self._baselines[self._key(batch)]
 
     def texts(self, batch: Batch) -> tuple[str, ...]:
         """The batch's prompts."""
@@ -163,9 +172,9 @@ class Generation:
         seconds, raw = self._call(self._pipe, prompts, batch.seed)
         peak = peak_mib(self._device)
         self._scorer.generated(peak)
-        if self._key(batch) not in self._references:
-            images = self._plain.checked(raw, prompts)
-            self._references[self._key(batch)] = Reference(images, peak)
+        if self._key(batch) not in self._baselines:
+            images, flaws = self._plain.checked(raw, prompts)
+            self._baselines[self._key(batch)] = Baseline(images, flaws, peak)
         return seconds
 
     def _key(self, batch: Batch) -> tuple[str, tuple[int, ...], int]:

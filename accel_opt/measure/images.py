@@ -25,7 +25,6 @@ PAIRS = 128  # a side: as many neighbours are compared at most
 # One line in 64 may be stray, as a broken kernel or tile leaves; nothing that is drawn is as
 # thin.
 LINES = 64
-_FEWEST = 4  # pictures of the plain pipeline, from which on it is judged
 # Pictures that differ by no more than this anywhere are one picture to rounding.
 SAME = 2
 
@@ -62,38 +61,6 @@ def check(images: Images, prompts: tuple[str, ...], baseline: Images | None = No
         alike = baseline is not None and _equal(baseline[i], baseline[j])
         if prompts[i] != prompts[j] and not alike:
             raise BadImagesError(f"images {i} and {j} are equal, but their prompts are not")
-
-
-class PlainImages:
-    """What the plain pipeline has drawn so far.
-
-    A few of its pictures may be flat, or alike, as some prompts ask for no more. If most are,
-    the pipeline itself is at fault, and nothing is to be learned of its accelerators.
-    """
-
-    def __init__(self) -> None:
-        self._seen = self._flawed = 0
-
-    def checked(self, images: NDArray[np.floating], prompts: tuple[str, ...]) -> Images:
-        """Pictures of the plain pipeline in 8 bit.
-
-        Raises:
-            BadImagesError: NaN, or more than half of at least four pictures have a flaw.
-        """
-        try:
-            drawn = to_uint8(images)
-        except BadImagesError as error:
-            raise BadImagesError(f"the plain pipeline: {error}") from None
-        flaws = [(prompt, flaw(image)) for prompt, image in zip(prompts, drawn, strict=True)]
-        bad = [f"{prompt!r} is {found}" for prompt, found in flaws if found is not None]
-        self._seen += len(drawn)
-        self._flawed += len(bad)
-        if bad and self._seen >= _FEWEST and 2 * self._flawed > self._seen:
-            raise BadImagesError(
-                f"the plain pipeline: {self._flawed} of {self._seen} images are bad ({bad[0]}); "
-                "try --dtype bfloat16 or float32, or another --scheduler"
-            )
-        return drawn
 
 
 def flaw(image: Images) -> str | None:

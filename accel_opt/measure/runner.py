@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,11 @@ from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
 from accel_opt.core.errors import EvaluationError, OutOfMemoryError
 from accel_opt.core.measurement import Batch, BatchMeasurement, Begin
+from accel_opt.core.memory import free, is_out_of_memory, short_text
 from accel_opt.measure.calls import CallOptions
 from accel_opt.measure.gallery import Gallery
-from accel_opt.measure.generation import Generated, Generation, Reference, Way
+from accel_opt.measure.generation import Baseline, Generated, Generation, Way
 from accel_opt.measure.images import Images
-from accel_opt.measure.memory import free, is_out_of_memory
 from accel_opt.measure.scoring import Scorer
 from accel_opt.metrics import Metric
 from accel_opt.pipelines.devices import device_of
@@ -101,9 +101,8 @@ class PipelineEvaluator:
 
     def baseline(self, batch: Batch) -> tuple[Images, dict[str, tuple[float, ...]]]:
         """The baseline's images of a batch, and their scores."""
-        reference = self._generation.reference(batch)
-        scores = self._scorer.now(lambda: self._baseline_scores(batch, reference))
-        return reference.images, scores
+        found = self._generation.baseline(batch)
+        return found.images, self._scorer.now(lambda: self._baseline_scores(batch, found))
 
     def _way(self, config: Config) -> Way:
         return Way(config.key, lambda pipe: stack.applied(pipe, config), config)
@@ -124,7 +123,7 @@ class PipelineEvaluator:
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
-                failure = str(error).partition("\n")[0]
+                failure = short_text(error)
             # The except block is left first: its traceback would keep the tensors alive.
             self._scorer.wait()
             free(self._device)
@@ -141,30 +140,29 @@ class PipelineEvaluator:
         return made
 
     def _scored(self, batch: Batch, way: Way, made: Generated) -> BatchMeasurement:
-        prompts, reference = self._generation.texts(batch), made.reference
-        base = self._baseline_scores(batch, reference)
-        scores = scored(self._metrics, made.images, prompts, reference.images)
-        images = (reference.images, made.images)
-        cut = f"batch of {len(prompts)} out of memory, in {made.parts} parts"
+        prompts, baseline = self._generation.texts(batch), made.baseline
+        base = self._baseline_scores(batch, baseline)
+        scores = scored(self._metrics, made.images, prompts, baseline.images)
+        images = (baseline.images, made.images)
         return BatchMeasurement(
             seconds=made.seconds,
             baseline_seconds=made.baseline_seconds,
             scores=scores,
             baseline_scores=base,
             peak_memory_mib=made.peak_memory_mib,
-            baseline_peak_memory_mib=reference.peak_memory_mib,
+            baseline_peak_memory_mib=baseline.peak_memory_mib,
             artifacts=self._gallery.keep(
                 way.name, batch, prompts, images, self._losses(scores, base)
             ),
-            unchanged=bool((made.images == reference.images).all()),
-            note=cut if made.parts > 1 else "",
+            unchanged=bool((made.images == baseline.images).all()),
+            note="; ".join(_notes(len(prompts), made)),
         )
 
-    def _baseline_scores(self, batch: Batch, reference: Reference) -> dict[str, tuple[float, ...]]:
-        if not reference.scores:
+    def _baseline_scores(self, batch: Batch, baseline: Baseline) -> dict[str, tuple[float, ...]]:
+        if not baseline.scores:
             prompts = self._generation.texts(batch)
-            reference.scores = scored(self._metrics, reference.images, prompts, reference.images)
-        return reference.scores
+            baseline.scores = scored(self._metrics, baseline.images, prompts, baseline.images)
+        return baseline.scores
 
     def _losses(
         self, scores: dict[str, tuple[float, ...]], base: dict[str, tuple[float, ...]]
@@ -174,6 +172,13 @@ class PipelineEvaluator:
             sign = 1 if metric.higher_is_better else -1
             return [sign * (b - f) for b, f in zip(base[name], scores[name], strict=True)]
         return []
+
+
+def _notes(n: int, made: Generated) -> Iterator[str]:
+    if made.parts > 1:
+        yield f"batch of {n} out of memory, in {made.parts} parts"
+    if flaws := made.baseline.flaws:
+        yield f"{len(flaws)} of {n} images of the plain pipeline are bad ({flaws[0]})"
 
 
 def scored(

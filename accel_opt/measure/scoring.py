@@ -12,13 +12,14 @@ from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from accel_opt.core.errors import OutOfMemoryError
-from accel_opt.measure.memory import (
+from accel_opt.core.memory import (
     allocated_mib,
     free,
     has_room,
     is_out_of_memory,
     peak_mib,
     reset_peak,
+    short_text,
 )
 
 T = TypeVar("T")
@@ -59,9 +60,9 @@ class Scorer:
 
     def wait(self) -> None:
         """Returns when nothing is being scored any more, whether it went well or not."""
-        under_way, self._under_way = self._under_way, None
-        if under_way is not None:
-            under_way.exception()
+        if self._under_way is not None:
+            self._under_way.exception()
+            self._under_way = None
 
     def generated(self, mib: float | None) -> None:
         """Is told the peak of a generation that had the device to itself."""
@@ -86,7 +87,7 @@ class Scorer:
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            failure = str(error).partition("\n")[0]
+            failure = short_text(error)
         else:
             needed = (peak_mib(self._device) or 0.0) - (before or 0.0)
             self._scoring_mib = max(self._scoring_mib, needed)
@@ -139,7 +140,7 @@ class Scorer:
                 future.set_result(job())
         except BaseException as error:  # noqa: BLE001 - raised where the result is asked for
             if is_out_of_memory(error):
-                text = str(error).partition("\n")[0]
+                text = short_text(error)
                 error = OutOfMemoryError(f"out of memory while scoring: {text}")
             future.set_exception(error)
 

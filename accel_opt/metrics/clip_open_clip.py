@@ -48,6 +48,11 @@ class OpenClipEncoder:
         features: torch.Tensor = self._model.encode_image(pixels.to(self._device))
         return features.float()
 
+    def to(self, device: str) -> None:
+        """Moves the model."""
+        self._model.to(device)
+        self._device = device
+
     def texts(self, prompts: list[str]) -> torch.Tensor:
         """Features `(N, D)` of N prompts, of any length."""
         tokens = self._tokenizer(prompts).to(self._device)

@@ -37,6 +37,10 @@ class ClipEncoder(Protocol):
         """Features `(N, D)` of N prompts, of any length."""
         ...
 
+    def to(self, device: str) -> None:
+        """Moves the model."""
+        ...
+
 
 class ClipScore(Metric):
     """CLIP score through open_clip or transformers' CLIPModel.
@@ -85,6 +89,10 @@ class ClipScore(Metric):
                 cosine = (seen * self._text_features(part)).sum(dim=-1)
                 scores += [100 * max(value, 0.0) for value in cosine.tolist()]
         return tuple(scores)
+
+    def to(self, device: str) -> None:
+        """Moves the model that scores, as a torch module is moved."""
+        self._encoder.to(device)
 
     def _text_features(self, prompts: list[str]) -> torch.Tensor:
         """Unit features `(N, D)`; each text is encoded once in the life of the metric."""

@@ -41,6 +41,11 @@ class TransformersEncoder:
         pixels = inputs["pixel_values"].to(self._device, self._model.dtype)
         return _features(self._model.get_image_features(pixel_values=pixels))
 
+    def to(self, device: str) -> None:
+        """Moves the model."""
+        self._model.to(device)
+        self._device = device
+
     def texts(self, prompts: list[str]) -> torch.Tensor:
         """Features `(N, D)` of N prompts, of any length."""
         tokenizer = self._processor.tokenizer

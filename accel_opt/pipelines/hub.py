@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,12 @@ def read_index(source: str, kind: str, options: HubOptions) -> dict[str, Any]:
         path = source if kind == "hub" else Path(source) / INDEX
         raise InputError(f"{path} names no pipeline class; it is no diffusers pipeline")
     return index
+
+
+def has_part(index: Mapping[str, Any], name: str) -> bool:
+    """Whether a `model_index.json` has a part; one that was left out is two nulls."""
+    found = index.get(name)
+    return isinstance(found, list) and len(found) == 2 and all(isinstance(v, str) for v in found)
 
 
 def read_json(source: str, kind: str, file: str, options: HubOptions) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Literal
 
+from accel_opt.core.errors import InputError
 from accel_opt.core.hub import explained
 from accel_opt.core.imports import imports_explained
+from accel_opt.core.memory import free, is_out_of_memory, short_text
 from accel_opt.core.quiet import loading_quietly
 from accel_opt.pipelines.catalogue import Model, find_model
 from accel_opt.pipelines.devices import (
@@ -17,7 +19,7 @@ from accel_opt.pipelines.devices import (
     torch_dtype,
     usual_dtype,
 )
-from accel_opt.pipelines.hub import HubOptions, read_index, source_of
+from accel_opt.pipelines.hub import HubOptions, has_part, read_index, source_of
 from accel_opt.pipelines.random_weights import random_pipeline
 from accel_opt.pipelines.schedulers import set_scheduler
 from accel_opt.pipelines.text_to_image import pipeline_class
@@ -66,7 +68,7 @@ def load_pipeline(
         UnknownNameError: No such model or scheduler.
         HubUnreachableError: The model is neither cached nor reachable.
         InputError: The model is gated or missing, is no text-to-image pipeline, holds code, or
-            the device is not there.
+            the device is not there or too small.
     """
     found = model if isinstance(model, Model) else find_model(model)
     tell = on_notice or _silent
@@ -80,19 +82,33 @@ def load_pipeline(
             options = HubOptions(cache_dir, revision, variant, token, local_files_only)
             source = _located(found, options, on_notice or _warn)
             index = read_index(source, found.kind, options)
-            usual = usual_dtype(found.dtype, unet="unet" in index)
+            usual = usual_dtype(found.dtype, unet=has_part(index, "unet"))
             precision = dtype or default_dtype(place, usual)
             kind = torch_dtype(precision, place)
             pipe = _from_pretrained(source, index, options, found.kind, kind)
         if scheduler is not None:
             set_scheduler(pipe, scheduler)
         pipe.set_progress_bar_config(disable=True)
-        pipe = pipe.to(place)
+        pipe = _placed(pipe, place, found.name)
     if device is None or dtype is None:
         tell(f"{found.name} runs on {place} in {precision}")
     if place.startswith("cpu") and precision == "float16":
         tell("float16 is slow on CPUs; float32 is faster here")
     return pipe
+
+
+def _placed(pipe: Any, device: str, name: str) -> Any:
+    try:
+        return pipe.to(device)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        failure = short_text(error)
+    free(device)
+    raise InputError(
+        f"{name} does not fit into the memory that {device} has left: give --dtype float16 or "
+        f"another --device, or end what else runs there ({failure})"
+    )
 
 
 def find_pipeline(model: Model, options: HubOptions, on_notice: OnNotice) -> None:

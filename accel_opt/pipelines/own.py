@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
+from accel_opt.core.errors import InputError
 from accel_opt.pipelines.catalogue import FOR_TRANSFORMERS, Model
-from accel_opt.pipelines.hub import HubOptions, read_index, read_json, source_of
-from accel_opt.pipelines.schedulers import expects
+from accel_opt.pipelines.hub import HubOptions, has_part, read_index, read_json, source_of
+from accel_opt.pipelines.schedulers import is_distilled, process_of
 from accel_opt.pipelines.text_to_image import pipeline_class
 
 _USUAL = "DDIMScheduler"
@@ -25,11 +26,14 @@ class Own:
     Attributes:
         scheduler: DDIM where the model was trained on noise as Stable Diffusion was, else the
             model's own, by class name.
+        steps: What its pipeline takes by default, where it was trained for a handful of them;
+            else None.
         guidance_scale: What its pipeline's call takes by default; None when it takes none.
         accelerators: What a search tries; () for the usual ones, which are those of UNets.
     """
 
     scheduler: str
+    steps: int | None
     guidance_scale: float | None
     accelerators: tuple[str, ...]
 
@@ -41,28 +45,44 @@ def own_defaults(model: Model, options: HubOptions) -> Own:
         HubUnreachableError: Neither cached nor reachable.
         InputError: Gated, missing, or no text-to-image pipeline.
     """
+    import diffusers
+
     source = source_of(model, options) if model.kind == "hub" else model.source
     index = read_index(source, model.kind, options)
     found = pipeline_class(index, source)
-    name = str(index.get("scheduler", ["", _USUAL])[1])
+    if not has_part(index, "scheduler"):
+        raise InputError(f"{source} names no scheduler; it is no diffusers pipeline to search")
+    name = str(index["scheduler"][1])
+    scheduler = getattr(diffusers, name, None)
+    if scheduler is None:
+        raise InputError(
+            f"{source} is run by a {name}, which diffusers {diffusers.__version__} does not have; "
+            "it may come from a newer one: pip install -U diffusers"
+        )
     config = read_json(source, model.kind, "scheduler/scheduler_config.json", options)
-    denoiser = "unet" if index.get("unet") else "transformer"
-    return _own(found, denoiser, name, config)
+    denoiser = "unet" if has_part(index, "unet") else "transformer"
+    return _own(found, denoiser, scheduler, config)
 
 
 def own_defaults_of(pipe: Any) -> Own:
-    """The same of a pipeline that somebody built."""
+    """The same of a pipeline that somebody built; its scheduler is the one that it has."""
     denoiser = "unet" if getattr(pipe, "unet", None) is not None else "transformer"
-    scheduler = type(pipe.scheduler).__name__
+    scheduler = type(pipe.scheduler)
     own = _own(type(pipe), denoiser, scheduler, pipe.scheduler.config)
-    return Own(scheduler, own.guidance_scale, own.accelerators)
+    return replace(own, scheduler=scheduler.__name__)
 
 
-def _own(found: type, denoiser: str, scheduler: str, config: Mapping[str, Any]) -> Own:
-    default = getattr(signature(found.__call__).parameters.get("guidance_scale"), "default", None)
-    guidance = float(default) if isinstance(default, int | float) else None
-    usual = expects(scheduler, config) == "noise"
-    return Own(_USUAL if usual else scheduler, guidance, _accelerators(found.__name__, denoiser))
+def _own(found: type, denoiser: str, scheduler: type, config: Mapping[str, Any]) -> Own:
+    name, parameters = scheduler.__name__, signature(found.__call__).parameters
+    few = is_distilled(name)
+    guidance = getattr(parameters.get("guidance_scale"), "default", None)
+    steps = getattr(parameters.get("num_inference_steps"), "default", None)
+    return Own(
+        scheduler=_USUAL if process_of(scheduler, config) == "noise" and not few else name,
+        steps=steps if few and isinstance(steps, int) else None,
+        guidance_scale=float(guidance) if isinstance(guidance, int | float) else None,
+        accelerators=_accelerators(found.__name__, denoiser),
+    )
 
 
 def _accelerators(pipeline: str, denoiser: str) -> tuple[str, ...]:

@@ -64,32 +64,35 @@ def set_scheduler(pipe: Any, name: str) -> None:
     own, config = type(pipe.scheduler).__name__, pipe.scheduler.config
     if own == class_name:
         return
-    had, wanted = expects(own, config), expects(class_name, _carried(found, config))
+    had, wanted = process_of(type(pipe.scheduler), config), process_of(found, config)
     if had != wanted:
         raise InputError(
-            f"scheduler={name!r} runs a process of {wanted}, and {type(pipe).__name__} was "
-            f"trained for {had} ({own}); leave --scheduler out to keep its own"
+            f"scheduler={name!r} runs a process of {wanted}, and this {type(pipe).__name__} was "
+            f"trained for {had}; {own} is its own: give --scheduler {own}"
         )
     pipe.scheduler = found.from_config(config)
 
 
-def expects(class_name: str, config: Mapping[str, Any]) -> str:
-    """What a model's scheduler takes its output for.
+def process_of(found: type, config: Mapping[str, Any]) -> str:
+    """What a scheduler class takes a model's output for, given the model's configuration.
 
     Returns:
-        "noise" (or the velocity of noise, as Stable Diffusion), "flow" (flow matching, as Flux),
-        or "few steps" (distilled for the scheduler, as LCM).
+        "noise" (or its velocity, as Stable Diffusion and what was distilled from it), "flow"
+        (flow matching, as Flux), or the scheduler's own name where only it runs such a model.
     """
-    flow = config.get("use_flow_sigmas") or config.get("prediction_type") == "flow_prediction"
-    if class_name.startswith("FlowMatch") or flow:
-        return "flow"
-    return "few steps" if class_name.startswith(_DISTILLED) else "noise"
-
-
-def _carried(found: type, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a configuration another scheduler class takes over."""
     known = inspect.signature(found.__init__).parameters  # type: ignore[misc]
-    return {name: value for name, value in config.items() if name in known}
+    sigmas = "use_flow_sigmas" in known and config.get("use_flow_sigmas")
+    if found.__name__.startswith("FlowMatch") or sigmas:
+        return "flow"
+    usual = "beta_schedule" in known and "snr_shift_scale" not in known
+    return (
+        "noise" if usual and config.get("prediction_type") != "flow_prediction" else found.__name__
+    )
+
+
+def is_distilled(class_name: str) -> bool:
+    """Whether models of a scheduler were trained for a handful of its steps."""
+    return class_name.startswith(_DISTILLED)
 
 
 def _plain(name: str) -> str:

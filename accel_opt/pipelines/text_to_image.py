@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
-from accel_opt.core.errors import InputError
+from accel_opt.core.errors import InputError, MissingPackageError
+from accel_opt.pipelines.hub import has_part
 
 _MOVING = ("num_frames", "video_length", "audio_length_in_s", "audio_end_in_s")
 _PICTURES = ("image", "images", "mask_image", "control_image", "video", "latent_image")
@@ -17,6 +19,7 @@ def pipeline_class(index: Mapping[str, Any], source: str) -> Any:
 
     Raises:
         InputError: This diffusers has no such class, or it makes no images from text alone.
+        MissingPackageError: The class needs a package that is not installed.
     """
     import diffusers
 
@@ -29,8 +32,11 @@ def pipeline_class(index: Mapping[str, Any], source: str) -> Any:
             f"{source} is a {name}, which diffusers {diffusers.__version__} does not have; "
             "it may come from a newer one: pip install -U diffusers"
         )
+    lacking = [p for p in getattr(found, "_backends", ()) if find_spec(p) is None]
+    if lacking:
+        raise MissingPackageError(lacking[0], f"{source}, a {name}", f"pip install {lacking[0]}")
     reason = refusal(found)
-    if reason is None and not any(index.get(part) for part in ("unet", "transformer")):
+    if reason is None and not any(has_part(index, part) for part in ("unet", "transformer")):
         reason = "it has neither a UNet nor a transformer"
     if reason is not None:
         raise InputError(
@@ -56,7 +62,8 @@ def check_text_to_image(pipe: Any) -> None:
 def refusal(found: Any) -> str | None:
     """Why a pipeline class is not text-to-image; None when it is."""
     parameters = inspect.signature(found.__call__).parameters
-    if "prompt" not in parameters:
+    anything = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if "prompt" not in parameters and not anything:
         return "it takes no prompt"
     moving = [name for name in _MOVING if name in parameters]
     if moving:

@@ -27,7 +27,7 @@ def in_order(evaluate: Evaluate, config: Config, batches: Iterable[Batch], take:
         InputError: The evaluator's process cannot start.
     """
     begin = getattr(evaluate, "begin", None)
-    if begin is None:
+    if not callable(begin):
         for batch in batches:
             take(batch, evaluate(config, batch))
         return

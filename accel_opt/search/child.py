@@ -42,6 +42,7 @@ def main() -> None:
         _answer(out, {"error": str(error), "reason": "input"})
         return
     begin = getattr(evaluate, "begin", None)
+    begin = begin if callable(begin) else None
     _answer(out, {"ready": True, "begins": begin is not None})
     begun: queue.Queue[tuple[int, Begun] | None] = queue.Queue()
     answering = threading.Thread(target=_answer_all, args=(out, begun), daemon=True)

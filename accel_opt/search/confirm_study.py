@@ -15,7 +15,7 @@ from accel_opt.search import verdicts as kept
 from accel_opt.search.conditions import check_conditions, epoch_of, plan_of
 from accel_opt.search.confirm import Verdict, confirm, winner_of
 from accel_opt.search.confirm_plan import ConfirmPlan, Earlier, plan_confirmation
-from accel_opt.search.evaluators import opened
+from accel_opt.search.evaluators import at_rest, opened
 from accel_opt.search.ledger import Ledger
 from accel_opt.search.lifecycle import read_ledger
 from accel_opt.search.note import write_note
@@ -89,7 +89,8 @@ def confirmed(
     confirmation = plan_confirmation(ledger, plan, expected, _earlier(known))
     if confirmation is None:
         return None, list(known.values())
-    with opened(evaluate, plan.trial_timeout_s, fresh=isinstance(evaluate, str)) as measure:
+    fresh = isinstance(evaluate, str)
+    with at_rest(evaluate), opened(evaluate, plan.trial_timeout_s, fresh=fresh) as measure:
         verdicts = confirm(
             confirmation,
             measure,

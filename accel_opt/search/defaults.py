@@ -23,12 +23,14 @@ EMBEDDED_PROMPTS = 32
 DEFAULT_TRIALS = 100
 
 
-def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
+def resolved(spec: StudySpec, pipe: Any = None, *, named: bool = False) -> tuple[StudySpec, Model]:
     """The spec with every default of its model filled in, and the model.
 
     Args:
         spec: What was asked.
         pipe: A pipeline of the caller's own, which answers for itself.
+        named: Whether only the study's name and folder are wanted: then a model outside the
+            catalogue is not looked for where scheduler, steps and accelerators are given.
 
     Raises:
         UnknownNameError: No such model, scheduler, accelerator or metric.
@@ -42,7 +44,8 @@ def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
     for name, limit in spec.max_loss.items():
         get_metric(name).check_packages()
         _check_limit(name, limit)
-    own = _own(spec, model, pipe)
+    _check_hub_options(spec, model, pipe)
+    own = _own(spec, model, pipe, named=named)
     given = spec.model_fields_set
     embedded = model.kind == "embedded"
     free_end = spec.trials is None and spec.timeout is None
@@ -51,9 +54,8 @@ def resolved(spec: StudySpec, pipe: Any = None) -> tuple[StudySpec, Model]:
         "scheduler": scheduler_class_name(
             own.scheduler if own and "scheduler" not in given else spec.scheduler
         ),
-        "guidance_scale": _either(
-            spec.guidance_scale, _either(own and own.guidance_scale, model.guidance_scale)
-        ),
+        "steps": own.steps if own and own.steps and "steps" not in given else spec.steps,
+        "guidance_scale": _guidance(spec, model, own),
         "accelerators": _accelerators(spec, own.accelerators if own else model.accelerators),
         "prompts": _either(spec.prompts, EMBEDDED_PROMPTS if embedded else model.prompts),
         "prompts_from": spec.prompts_from or model.prompts_from,
@@ -86,11 +88,35 @@ def hub_options(spec: StudySpec) -> HubOptions:
     return HubOptions(spec.cache_dir, spec.revision, spec.variant)
 
 
-def _own(spec: StudySpec, model: Model, pipe: Any) -> Own | None:
+def _guidance(spec: StudySpec, model: Model, own: Own | None) -> float | None:
+    """The scale of calls; None where a model takes none."""
+    # One outside the catalogue that was resolved before may have been found to take none.
+    settled = not model.pipeline_class and "guidance_scale" in spec.model_fields_set
+    if spec.guidance_scale is not None or settled:
+        return spec.guidance_scale
+    return own.guidance_scale if own else model.guidance_scale
+
+
+def _check_hub_options(spec: StudySpec, model: Model, pipe: Any) -> None:
+    given = pipe is not None or model.kind == "embedded"
+    useless = [
+        name
+        for name, on in (("revision", given or model.kind == "folder"), ("variant", given))
+        if on and getattr(spec, name)
+    ]
+    if useless:
+        raise InputError(
+            f"{useless[0]}={getattr(spec, useless[0])!r}: {model.name} is not fetched from the "
+            f"hub; leave --{useless[0]} out"
+        )
+
+
+def _own(spec: StudySpec, model: Model, pipe: Any, *, named: bool) -> Own | None:
     """What a model outside the catalogue says of itself, where anything is left to it."""
-    given = {name for name in spec.model_fields_set if getattr(spec, name) is not None}
-    everything = {"scheduler", "guidance_scale", "accelerators"} <= given
-    if model.pipeline_class or everything or spec.weights == "random":
+    wanted = {"scheduler", "steps", "accelerators"} | (set() if named else {"guidance_scale"})
+    # A spec that was resolved before has all of them, be it that there is no guidance.
+    asked = wanted - spec.model_fields_set
+    if model.pipeline_class or not asked or spec.weights == "random":
         return None
     return own_defaults_of(pipe) if pipe is not None else own_defaults(model, hub_options(spec))
 
@@ -125,8 +151,9 @@ def default_name(given: StudySpec, full: StudySpec, model: Model) -> str:
         "res": given.resolution,
     }
     parts += [f"{name}{value:g}" for name, value in extra.items() if value is not None]
-    named = (given.dtype, given.device, given.revision, given.variant)
-    parts += [word for word in named if word]
+    parts += [word for word in (given.dtype, given.device) if word]
+    files = {"revision": given.revision, "variant": given.variant}
+    parts += [f"{name}-{word}" for name, word in files.items() if word]
     if given.seed != StudySpec().seed:
         parts.append(f"seed{given.seed}")
     if given.objective != "speedup":

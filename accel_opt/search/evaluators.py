@@ -170,6 +170,9 @@ class ChildEvaluator:
                 process.stdin.write(line + "\n")
                 process.stdin.flush()
         except OSError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1.0)
+            process.kill()  # had it closed its input and lived on
             status = process.wait()
             self.close()
             raise EvaluationError(f"the evaluator's process died (exit status {status})") from None
@@ -220,6 +223,22 @@ def opened(evaluate: Evaluate | str, timeout_s: float | None, *, fresh: bool) ->
             yield child
         finally:
             child.close()
+
+
+@contextlib.contextmanager
+def at_rest(evaluate: Evaluate | str) -> Iterator[None]:
+    """Keeps what this process holds for an evaluator out of the way of another process.
+
+    Where the module of a "module:factory#text" has a function `at_rest`, it is called with the
+    text and gives a context in which the device is free.
+    """
+    module, text = "", ""
+    if isinstance(evaluate, str) and "#" in evaluate:
+        path, _, text = evaluate.partition("#")
+        module = path.partition(":")[0]
+    resting = getattr(sys.modules.get(module), "at_rest", None)
+    with contextlib.nullcontext() if resting is None else resting(text):
+        yield
 
 
 def measurement_from(answer: dict[str, Any]) -> BatchMeasurement:

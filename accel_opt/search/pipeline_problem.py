@@ -5,7 +5,8 @@ The engine knows nothing of pipelines; this file is where the two meet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import signature
@@ -14,13 +15,12 @@ from typing import Any
 
 from accel_opt import shapes
 from accel_opt.accelerators import registry, stack
-from accel_opt.accelerators.model import setup_of
 from accel_opt.core.config import Config
 from accel_opt.core.dims import Dim
-from accel_opt.core.errors import InputError, RefusedError, UnknownNameError
+from accel_opt.core.errors import RefusedError
 from accel_opt.core.events import Notice, OnEvent
-from accel_opt.core.measurement import Evaluate, Limit
-from accel_opt.core.provenance import MEASURING, backends, machine, versions
+from accel_opt.core.measurement import Evaluate
+from accel_opt.core.memory import free
 from accel_opt.core.run import Refusal, RunInfo
 from accel_opt.core.spec import StudySpec
 from accel_opt.measure.calls import CallOptions
@@ -33,7 +33,9 @@ from accel_opt.pipelines.text_to_image import check_text_to_image
 from accel_opt.prompts import PromptSet, load_prompts
 from accel_opt.search.conditions import SPEC
 from accel_opt.search.defaults import EMBEDDED_CONFIRM_S, hub_options, resolved
+from accel_opt.search.pipeline_conditions import conditions_of, limits_of, pixels_of_latent
 from accel_opt.search.plan import SearchPlan
+from accel_opt.search.ranges import narrowed
 from accel_opt.search.space import Space
 
 HELDOUT = 240
@@ -96,6 +98,27 @@ class PipelineProblem:
             on_notice=_told_elsewhere,
         )
 
+    def move(self, device: str) -> None:
+        """Moves the pipeline and what scores it, those that were loaded here."""
+        # Part by part: the pipeline's own `to` warns of half precision, which only rests on a CPU.
+        for part in self.pipe.components.values():
+            if hasattr(part, "modules"):
+                part.to(device)
+        for metric in vars(self).get("metrics", {}).values():
+            if callable(getattr(metric, "to", None)):
+                metric.to(device)
+
+    def close(self) -> None:
+        """Lets go of everything that is heavy; a search that comes next needs the room."""
+        _BUILT.pop(self.spec.model_dump_json(), None)
+        pipe = vars(self).pop("pipe", None)
+        for name in ("evaluator", "metrics", "space"):
+            vars(self).pop(name, None)
+        if pipe is not None and self.given_pipe is None:
+            device = device_of(pipe)
+            del pipe
+            free(device)
+
     @cached_property
     def run(self) -> RunInfo:
         """What plugins may know of a run."""
@@ -128,7 +151,7 @@ class PipelineProblem:
         """Measures one batch of one setting."""
         options = CallOptions(
             self.spec.steps,
-            float(self.spec.guidance_scale or 0),
+            self.spec.guidance_scale,
             self.spec.negative_prompt,
             self.spec.resolution,
         )
@@ -161,11 +184,13 @@ class PipelineProblem:
         for name in names:
             refusal = stack.supports((name,), self.pipe)
             if refusal:
-                raise RefusedError(f"{refusal.reason}; leave it out of --accelerators")
+                raise RefusedError(f"{refusal.reason}; {self._ways()}")
         if self.uncounted and self.spec.objective == "flops":
             raise RefusedError(self.uncounted.reason)
         parameters = {
-            name: _ranged(name, registry.get(name).ranges(self.run), self.spec.ranges.get(name, {}))
+            name: narrowed(
+                name, registry.get(name).ranges(self.run), self.spec.ranges.get(name, {})
+            )
             for name in names
         }
         return Space(
@@ -175,6 +200,11 @@ class PipelineProblem:
             work=None if self.uncounted else self._work,
             require_all=self.spec.require_all,
         )
+
+    def _ways(self) -> str:
+        """What to type where an accelerator does not fit."""
+        fit = [name for name in registry.names() if stack.supports((name,), self.pipe) is None]
+        return f"choose among {', '.join(fit)} with --accelerators" if fit else "none fits"
 
     @cached_property
     def uncounted(self) -> Refusal | None:
@@ -194,62 +224,20 @@ class PipelineProblem:
         ]
 
     def _work(self, config: Config) -> float:
-        side = self.spec.resolution and self.spec.resolution // self.pipe.vae_scale_factor
+        side = self.spec.resolution and self.spec.resolution // pixels_of_latent(self.pipe)
         return float(stack.relative_work(config, self.run, self.pipe, side, side))
 
     @cached_property
     def conditions(self) -> dict[str, Any]:
         """What the measurements depend on, by name; plain JSON values."""
-        spec = self.spec
-        device = device_of(self.pipe)
-        named = {"revision": spec.revision, "variant": spec.variant}
-        return {
-            "model": spec.model,
-            "pipeline": type(self.pipe).__name__,
-            "scheduler": type(self.pipe.scheduler).__name__,
-            "steps": spec.steps,
-            "guidance_scale": spec.guidance_scale,
-            "negative_prompt": spec.negative_prompt,
-            "resolution": spec.resolution or self._own_resolution(),
-            "batch_size": spec.batch_size,
-            "dtype": str(self.pipe.dtype).removeprefix("torch."),
-            "device": machine(device),
-            "weights": spec.weights,
-            **{name: text for name, text in named.items() if text},
-            "metric": "clip",
-            "scorer": self.metrics["clip"].scorer,
-            "prompts": f"{self.prompts.source} {self.prompts.digest}",
-            "versions": versions(MEASURING),
-            **backends(device),
-            # Offloading, adapters, compiled parts: only where there are such.
-            **({"setup": setup} if (setup := setup_of(self.pipe)) else {}),
-        }
-
-    def _own_resolution(self) -> int:
-        denoiser = getattr(self.pipe, "unet", None) or self.pipe.transformer
-        # Flux takes any size, and its pipeline chooses.
-        size = denoiser.config.get("sample_size") or self.pipe.default_sample_size
-        return int(size * self.pipe.vae_scale_factor)
+        return conditions_of(self.spec, self.pipe, self.metrics["clip"].scorer, self.prompts)
 
     def plan(self) -> SearchPlan:
         """The engine's plan."""
         spec = self.spec
-        limits = [Limit("clip", spec.max_score_loss)]
-        for name, limit in sorted(spec.max_loss.items()):
-            metric = get_metric(name)
-            absolute = metric.loss == "absolute"
-            limits.append(
-                Limit(
-                    name,
-                    limit,
-                    relative=not absolute,
-                    higher_is_better=metric.higher_is_better,
-                    perfect=metric.perfect if absolute else None,
-                )
-            )
         embedded = self.model.kind == "embedded"
         return SearchPlan(
-            limits=tuple(limits),
+            limits=limits_of(spec),
             n_items=len(self.prompts.search),
             batch_size=int(spec.batch_size or 1),
             confirm_items=len(self.prompts.heldout),
@@ -285,23 +273,21 @@ def evaluator_from(spec: str) -> Evaluate:
     return _BUILT[spec].evaluator
 
 
+@contextmanager
+def at_rest(spec: str) -> Iterator[None]:
+    """Keeps the problem of a resolved spec off its GPU, for a process that measures meanwhile."""
+    problem = _BUILT.get(spec)
+    device = device_of(problem.pipe) if problem and "pipe" in vars(problem) else ""
+    if problem is None or not device.startswith("cuda"):
+        yield
+        return
+    problem.move("cpu")
+    free(device)
+    try:
+        yield
+    finally:
+        problem.move(device)
+
+
 # Problems of this process by their spec, so that the search does not load its model twice.
 _BUILT: dict[str, PipelineProblem] = {}
-
-
-def _ranged(
-    accelerator: str, dims: Mapping[str, Dim], ranges: Mapping[str, tuple[float, ...]]
-) -> dict[str, Dim]:
-    unknown = sorted(set(ranges) - set(dims))
-    if unknown:
-        raise UnknownNameError(f"parameter of {accelerator}", unknown[0], dims)
-    result: dict[str, Dim] = {}
-    for name, dim in dims.items():
-        if name not in ranges:
-            result[name] = dim
-            continue
-        try:
-            result[name] = dim.narrowed(*ranges[name])
-        except InputError as error:
-            raise InputError(f"range of {accelerator}.{name}: {error}") from None
-    return result

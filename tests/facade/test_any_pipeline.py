@@ -55,18 +55,21 @@ def test_a_pipeline_that_needs_a_picture_is_refused():
 
     pipe = StableDiffusionImg2ImgPipeline(**tiny_pipeline("sd").components)
     with pytest.raises(InputError, match="needs a picture beside the prompt"):
-        accel_opt.search(pipe, trials=1)
+        accel_opt.search(pipe, model="mine", trials=1)
 
 
 SMALL = {"steps": 4, "trials": 1, "prompts": 2, "prompts_from": "embedded", "confirm": False}
 
 
-def test_a_pipeline_built_from_parts_needs_no_name(tmp_path):
+def test_a_pipeline_built_from_parts_is_given_a_name(tmp_path):
     pipe = tiny_pipeline("sd", "UniPCMultistepScheduler")
     scorer = str(shapes.clip_folder())
-    result = accel_opt.search(pipe, **SMALL, scorer=scorer, out=tmp_path, max_score_loss=0.99)
+    options = SMALL | {"scorer": scorer, "out": tmp_path, "max_score_loss": 0.99}
+    with pytest.raises(InputError, match="give model='a name of yours'"):
+        accel_opt.search(pipe, **options)
+    result = accel_opt.search(pipe, model="mine", **options)
     assert len(result.trials) == 1
-    assert result.study.study_name.startswith("StableDiffusionPipeline-UniPCMultistepScheduler-4")
+    assert result.study.study_name.startswith("mine-UniPCMultistepScheduler-4")
 
 
 def test_a_model_whose_work_is_not_counted_is_searched_by_seconds(tmp_path):
@@ -85,5 +88,6 @@ def test_what_was_done_to_a_pipeline_is_refused_without_naming_an_accelerator(tm
     pipe = tiny_pipeline("flux", "FlowMatchEulerDiscreteScheduler")
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
     with pytest.raises(RefusedError, match=r"disable_cache\(\)") as refused:
-        accel_opt.search(pipe, **SMALL, scorer=str(shapes.clip_folder()), out=tmp_path)
+        scorer = str(shapes.clip_folder())
+        accel_opt.search(pipe, **SMALL, model="mine", scorer=scorer, out=tmp_path)
     assert "--accelerators" not in str(refused.value)

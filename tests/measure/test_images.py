@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from accel_opt.core.errors import BadImagesError
-from accel_opt.measure.images import PlainImages, check, flaw, to_uint8
+from accel_opt.measure.images import check, flaw, to_uint8
+from accel_opt.measure.plain import PlainImages
 
 _spec = importlib.util.spec_from_file_location("pictures", Path(__file__).with_name("pictures.py"))
 pictures = importlib.util.module_from_spec(_spec)
@@ -108,14 +109,30 @@ def test_it_costs_little():
     assert time.process_time() - start < 1
 
 
+def plain_pictures(seed=0):
+    return np.random.default_rng(seed).random((8, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+
+
 def test_the_plain_pipeline_may_draw_a_few_flat_pictures_but_not_most():
-    good = np.random.default_rng(0).random((8, 8, 8, 3)).repeat(4, axis=1).repeat(4, axis=2)
+    good, plain = plain_pictures(), PlainImages()
     flat = np.zeros_like(good)
-    plain = PlainImages()
-    assert (plain.checked(flat[:2], names(2)) == 0).all(), "too few to tell"
-    plain.checked(good, names(8))
+    images, flaws = plain.checked(flat[:2], names(2))
+    assert (images == 0).all(), "too few to tell"
+    assert flaws == ("'prompt 0' is black", "'prompt 1' is black")
+    assert plain.checked(good, names(8))[1] == ()
     plain.checked(flat[:6], names(6))
     with pytest.raises(BadImagesError, match=r"the plain pipeline: 9 of 17 .*black.*--dtype"):
         plain.checked(flat[:1], names(1))
     with pytest.raises(BadImagesError, match=r"the plain pipeline: .*NaN"):
         PlainImages().checked(good + np.nan, names(8))
+
+
+def test_a_plain_pipeline_that_ignores_its_prompts_is_found_out():
+    one, plain = plain_pictures()[:1], PlainImages()
+    for number in range(3):
+        plain.checked(one, (f"prompt {number}",))
+    with pytest.raises(BadImagesError, match=r"3 of 4 .*'prompt 3' is the same as 'prompt 0'"):
+        plain.checked(one, ("prompt 3",))
+    again = PlainImages()
+    for _ in range(8):
+        assert again.checked(one, ("one prompt",))[1] == (), "other seeds may draw the same"

@@ -5,7 +5,7 @@ from typing import Any
 
 from accel_opt.accelerators import stack
 from accel_opt.core.config import Config
-from accel_opt.measure.memory import free, is_out_of_memory, peak_mib, reset_peak
+from accel_opt.core.memory import free, is_out_of_memory, peak_mib, reset_peak
 from accel_opt.measure.warming import MOST_CALLS, until_stable
 
 import cases  # isort: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from accel_opt.accelerators import stack
-from accel_opt.measure.memory import free
+from accel_opt.core.memory import free
 from accel_opt.pipelines.load import load_pipeline
 
 import cases  # isort: skip

@@ -11,7 +11,8 @@ from unittest import mock
 from accel_opt.core.errors import BadImagesError
 from accel_opt.measure import generation, runner
 from accel_opt.measure.duplicates import EarlierPictures
-from accel_opt.measure.images import PlainImages, to_uint8
+from accel_opt.measure.images import to_uint8
+from accel_opt.measure.plain import PlainImages
 
 # Of the time of a search, at most so much may be spent beside the pipeline's own calls.
 BAR = 0.05
@@ -129,7 +130,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 
 def _as_pixels(_: Any, raw: Any, *__: Any, **___: Any) -> Any:
-    return _without_nan(raw)
+    return _without_nan(raw), ()
 
 
 def _without_nan(raw: Any) -> Any:

@@ -24,17 +24,20 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT)
 
 
+def short_text(error: BaseException) -> str:
+    """What such an error says, in one line."""
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
 def free(device: str) -> None:
     """Gives back what nothing holds any more."""
     import gc
 
     import torch
 
-    from accel_opt.measure.timing import synchronize
-
     gc.collect()
     if device.startswith("cuda"):
-        synchronize(device)
+        torch.cuda.synchronize(device)
         torch.cuda.empty_cache()
 
 
