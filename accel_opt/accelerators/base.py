@@ -90,9 +90,9 @@ class Accelerator(ABC):
         traits: What `stack.py` must know, from the constants above.
         hooks: Class whose instances `hooks(run, **params)` put the technique on a pipeline; it
             must stand on its own, as generated programs carry its source. None when `apply`
-            is overridden by something that has no such source. With `halves_apart = True` it
-            says that what it remembers is kept by `run.half`, for pipelines that call the halves
-            of guidance in turn; without, it is stopped there.
+            is overridden by something that has no such source. With `halves_apart = True`, in
+            the class or in an instance, it says that what it remembers is kept by `run.half`, for
+            pipelines that call the halves of guidance in turn; without, it is stopped there.
         hook_parts: Functions and classes that `hooks` uses, for the same purpose.
     """
 

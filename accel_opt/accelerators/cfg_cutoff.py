@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from inspect import signature
 from typing import Any, ClassVar
 
 from typing_extensions import override
@@ -21,34 +22,34 @@ class GuidanceCutoffHooks:
 
     Same output as diffusers' `SDCFGCutoffCallback(cutoff_step_index=cutoff_step - 1)`, for any
     number of prompts and for pipelines without step callbacks too. Where the halves are called
-    one after the other, the conditional one first (all of diffusers' pipelines do so), the second
-    gets the first one's answer: guidance between equals is none.
+    one after the other, the second gets the first one's answer: guidance between equals is none.
+    The first must be the conditional one. It is in all of diffusers' pipelines with a transformer;
+    with a UNet it may be the other one (LEdits++), so that those are stopped there.
 
     Args:
         run: The pipeline's current run.
         cutoff_step: First call without guidance.
     """
 
-    halves_apart = True
-
     def __init__(self, run: LiveRun, cutoff_step: int) -> None:
+        self.halves_apart = getattr(run.pipe, "unet", None) is None
         original = run.denoiser.forward
+        # Not dropped by a reset, which may come between the halves of the last call.
         answer: Any = None
 
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
             nonlocal answer
-            if run.guided and run.index >= cutoff_step:
+            if run.index < cutoff_step:
+                return original(*args, **kwargs)
+            if run.guided:
                 return run.one_half(original, args, kwargs, conditional=True)
-            if not run.half or run.index < cutoff_step:
-                answer = original(*args, **kwargs)
+            if run.half:
+                given, answer = answer, None
+                return given
+            answer = original(*args, **kwargs)
             return answer
 
-        def forget() -> None:
-            nonlocal answer
-            answer = None
-
-        run.on_reset(forget)
         run.denoiser.forward = forward
 
 
@@ -78,6 +79,11 @@ class GuidanceCutoff(Accelerator):
         if denoiser is None or single or apart or type(denoiser).__name__.startswith("Flux"):
             return Refusal(
                 f"{type(pipe).__name__} runs no unconditional half that could be left out"
+            )
+        if "true_cfg_scale" in signature(type(pipe).__call__).parameters:  # QwenImage
+            return Refusal(
+                f"{type(pipe).__name__} guides by true_cfg_scale and a negative prompt, not by "
+                "guidance_scale, so that nothing might be left out; use pab or taylorseer"
             )
         return None
 

@@ -107,8 +107,9 @@ def install(
     try:
         for apply in appliers:
             apply(run)
-        # Who puts hooks on without `run.put` has not said that they keep halves apart.
-        run.halves_apart = run.halves_apart and len(run.active) == len(config)
+        if len(run.active) < len(config):
+            # Who puts hooks on without `run.put` has not said that they keep halves apart.
+            run.mixing.append("an accelerator with an `apply` of its own")
         run.start()
     except BaseException:
         guard.applied()

@@ -21,6 +21,9 @@ class LiveRun:
     other): it keeps the number. Hooks that know of no halves would mix the two up, and with them
     it raises, as it does after more calls than there are timesteps.
 
+    Caches are dropped after the last call too, so that the decoder gets the memory; after a last
+    call whose second half was expected and did not come, they stay until the next run begins.
+
     Guidance doubles the batch exactly when the denoiser gets two times as many samples as
     `pipe.prepare_latents` made. That holds for pipelines that keep their guidance to themselves
     too (PixArt). Where that method was not called, the two halves of the first call's input are
@@ -33,10 +36,10 @@ class LiveRun:
         steps: Denoiser calls that the schedule foresees.
         index: Number of the current call, from 0; -1 before the first.
         half: 1 in the second of two calls with one number, else 0.
-        halves_apart: Whether all hooks keep what they remember of the halves apart; hooks say so
-            by a class attribute of this name.
+        mixing: Hooks that would mix up halves that are called in turn: those that do not say by
+            an attribute `halves_apart = True` that they keep what they remember of them apart.
         guided: Whether the current call's batch holds an unconditional and a conditional half.
-        height: Rows of tokens at the denoiser's finest level.
+        height: Rows of tokens at the denoiser's finest level, where latents are (B, C, H, W).
         width: Columns of tokens there.
         active: Parameters of the hooks that were put on, by the name of their class.
     """
@@ -49,12 +52,12 @@ class LiveRun:
         self.steps = 0
         self.index = -1
         self.half = 0
-        self.halves_apart = True
+        self.mixing: list[str] = []
         self.guided = False
         self.height = self.width = 0
         self.active: dict[str, dict[str, Any]] = {}
         self._last: Any = None  # input of the latest call
-        self._in_turn = False  # whether the latest number was used twice
+        self._in_turn = False  # whether this number, or else the one before it, was used twice
         self._latents: int | None = None  # samples without guidance's copies
         self._latents_are_new = False
         self._scheduler: Any = None
@@ -62,12 +65,16 @@ class LiveRun:
 
     def put(self, hooks: Callable[..., object], **params: Any) -> None:
         """Puts an accelerator's hooks on, innermost first, and notes what they are."""
-        hooks(self, **params)
-        self.active[getattr(hooks, "__name__", "")] = params
-        self.halves_apart = self.halves_apart and getattr(hooks, "halves_apart", False)
+        name = getattr(hooks, "__name__", "")
+        if not getattr(hooks(self, **params), "halves_apart", False):
+            self.mixing.append(name)
+        self.active[name] = params
 
     def on_reset(self, reset: Callable[[], object]) -> None:
-        """Calls `reset` when a run begins and after its last denoiser call."""
+        """Calls `reset` when a run begins and after its last denoiser call.
+
+        Where guidance begins at the last call, that is after each of its halves.
+        """
         self._resets.append(reset)
 
     def start(self) -> None:
@@ -159,19 +166,18 @@ class LiveRun:
             self._count(self.sample(args, kwargs))
             output = original(*args, **kwargs)
             if self.index + 1 == self.steps and self.half == self._in_turn:
-                self._last = None
-                self._reset()  # the decoder gets the memory
+                self._reset()
             return output
 
         self.denoiser.forward = forward
 
     def _count(self, sample: Any) -> None:
         if sample is self._last and not self.half:
-            if not self.halves_apart:
+            if self.mixing:
                 raise RuntimeError(
                     "the denoiser was called for one half of guidance after the other, and "
-                    f"{', '.join(self.active) or 'an accelerator'} would take the second for the "
-                    "next step; use accelerators whose hooks know of halves, or no guidance"
+                    f"{', '.join(self.mixing)} would mix them up; use accelerators whose hooks "
+                    "know of halves, or no guidance"
                 )
             self.half, self._in_turn = 1, True
             return
@@ -182,7 +188,8 @@ class LiveRun:
             raise RuntimeError(
                 f"the denoiser was called more often than the schedule's {self.steps} times: "
                 "accelerators count calls, and need a pipeline that makes one for each timestep "
-                "after scheduler.set_timesteps"
+                "after scheduler.set_timesteps (or it calls the halves of guidance with latents "
+                "that are not the same object)"
             )
         n_samples = sample.shape[0]
         if self._latents is None:
@@ -191,6 +198,8 @@ class LiveRun:
             self._latents = half if copies else n_samples
         self.guided = n_samples == 2 * self._latents
         patch = getattr(self.denoiser.config, "patch_size", None) or 1
+        if not isinstance(patch, int):
+            patch = patch[-1]  # of frames, rows and columns
         self.height, self.width = sample.shape[-2] // patch, sample.shape[-1] // patch
 
     @staticmethod

@@ -42,10 +42,12 @@ def hooks_refusal(pipe: Any) -> Refusal | None:
     denoiser = denoiser_of(pipe)
     cache = _foreign_cache(denoiser)
     if cache:
+        # `disable_cache` takes off what `enable_cache` has put on, and nothing else.
+        enabled = getattr(denoiser, "_cache_config", None) is not None
+        off = f"call {type(denoiser).__name__}.disable_cache() first"
         return Refusal(
             f"a cache of diffusers is on already ({cache}), which would remember what an "
-            f"accelerator has changed; call {type(denoiser).__name__}.disable_cache() first, or "
-            "load the pipeline anew where there is no such method"
+            f"accelerator has changed; {off if enabled else 'load the pipeline anew'}"
         )
     forward = getattr(type(denoiser), "forward", None)
     arguments = list(signature(forward).parameters.values())[1:2] if forward is not None else []
@@ -63,7 +65,8 @@ def setup_of(pipe: Any) -> dict[str, Any]:
     Returns:
         `offloading` ("model", "sequential" or "group"), `adapters`, `adapter_weights` and `fused`
         (LoRA: see `lora_of`), `cache` (what is on of diffusers' caches) and `compiled` (names of
-        compiled components), each where there is such.
+        compiled components), each where there is such. No study holds `cache`: every accelerator
+        is refused while it is on.
     """
     parts = {name: part for name, part in pipe.components.items() if hasattr(part, "modules")}
     found: dict[str, Any] = {}

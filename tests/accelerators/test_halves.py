@@ -9,6 +9,7 @@ from diffusers import (
     CogView4Transformer2DModel,
     FirstBlockCacheConfig,
     FlowMatchEulerDiscreteScheduler,
+    QwenImagePipeline,
     TaylorSeerCacheConfig,
 )
 
@@ -103,20 +104,46 @@ def test_guidance_is_cut_off_as_by_a_callback():
     assert len(calls) == 6 * 2 + 6
 
 
+def test_guidance_is_not_cut_off_where_the_first_half_may_be_the_unconditional_one():
+    pipe = tiny_pipeline("sd")
+    with stack.applied(pipe, {"cfg_cutoff": {"cutoff_step": 2}}):
+        inner = pipe.unet.forward
+        pipe.unet.forward = lambda *a, **k: (inner(*a, **k), inner(*a, **k))[0]
+        with pytest.raises(RuntimeError, match="GuidanceCutoffHooks would mix them up"):
+            generate(pipe, steps=3, guidance=1.0)
+
+
+def test_guidance_by_another_scale_is_not_cut_off():
+    pipe = object.__new__(QwenImagePipeline)
+    vars(pipe)["transformer"] = torch.nn.Identity()
+    assert "true_cfg_scale" in registry.get("cfg_cutoff").supports(pipe).reason
+
+
 def test_attention_is_remembered_for_each_half():
     pipe = tiny_pipeline(HALVES_KIND, FLOW_SCHEDULER)
-    seen = []
+    seen, outputs = [], {}
     config = {
         "pab": {"self_broadcast": 3, "cross_broadcast": 1, "broadcast_start": 0.2},
         "cfg_cutoff": {"cutoff_step": 8},
     }
     with stack.applied(pipe, config) as call:
-        attention = pipe.transformer.transformer_blocks[0].attn.to_q
-        attention.register_forward_pre_hook(lambda *_: seen.append((call.run.index, call.run.half)))
+        attention = pipe.transformer.transformer_blocks[0].attn
+        attention.to_q.register_forward_pre_hook(
+            lambda *_: seen.append((call.run.index, call.run.half))
+        )
+        attention.register_forward_hook(
+            lambda _, __, output: outputs.update({(call.run.index, call.run.half): output})
+        )
         generate(call, steps=STEPS)
     reused = _reused(3, 0.2, STEPS) - {8}  # everything is computed where a half is dropped
-    expected = [(i, half) for i in range(STEPS) for half in (0, 1) if i not in reused]
-    assert seen == [(i, half) for i, half in expected if not half or i < 8]
+    asked = [(i, half) for i in range(STEPS) for half in (0, 1) if not half or i < 8]
+    assert list(outputs) == asked
+    assert seen == [(i, half) for i, half in asked if i not in reused]
+    for i, half in asked:
+        last = max(at for at, computed in seen if computed == half and at <= i)
+        assert outputs[i, half] is outputs[last, half], f"call {i}, half {half}"
+    for i in range(8):
+        assert not same(outputs[i, 0][0], outputs[i, 1][0]), i
 
 
 def test_a_denoiser_that_takes_lists_is_refused():

@@ -79,7 +79,7 @@ def test_more_calls_than_timesteps_are_refused():
     with registry.get("deepcache").applied(pipe, {"cache_interval": 3, "cache_branch_id": 0}):
         inner = pipe.unet.forward
         pipe.unet.forward = lambda x, *a, **k: (inner(x, *a, **k), inner(x + 0, *a, **k))[0]
-        with pytest.raises(RuntimeError, match="more often than the schedule's 3 times"):
+        with pytest.raises(RuntimeError, match=r"more often than the schedule's 3 times.*object"):
             generate(pipe, steps=3)
     assert pipe.unet.forward == call
 
@@ -97,18 +97,82 @@ def test_halves_of_guidance_that_are_called_in_turn_have_one_number():
     assert recorder.resets == 4, "after the second half of the last call"
 
 
-def test_hooks_that_know_of_no_halves_are_refused_in_turn():
+def test_one_step_may_have_two_halves():
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    recorder = Recorder(pipe)
+    generate(pipe, steps=1)
+    assert (recorder.seen, recorder.halves) == ([(0, 1, False)] * 2, [0, 1])
+
+
+def guidance_at(pipe, when):
+    """Makes guidance run at some steps alone, by the end of the step before."""
+
+    def callback(pipe, step, _, tensors):
+        pipe._guidance_scale = 5.0 if when(step + 1) else 1.0
+        return tensors
+
+    return callback
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (lambda step: step in (0, 3), [0, 1, 0, 0, 0, 1]),  # begins anew at the last call
+        (lambda step: step < 3, [0, 1, 0, 1, 0, 1, 0]),  # ends there
+    ],
+    ids=["begins", "ends"],
+)
+def test_guidance_may_begin_or_end_at_the_last_call(when, expected):
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    recorder = Recorder(pipe)
+    for _ in range(2):
+        recorder.halves.clear()
+        generate(pipe, steps=4, callback_on_step_end=guidance_at(pipe, when))
+        assert recorder.halves == expected
+
+
+def test_guidance_that_begins_at_the_last_call_is_accelerated():
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    options = {"steps": 6, "callback_on_step_end": guidance_at(pipe, lambda step: step in (0, 5))}
+    unguided = {"steps": 6, "callback_on_step_end": guidance_at(pipe, lambda step: step == 0)}
+    expected = generate(pipe, **unguided)
+    with registry.get("cfg_cutoff").applied(pipe, {"cutoff_step": 5}) as call:
+        assert same(generate(call, **options), expected)
+    for name in ("pab", "taylorseer"):
+        plugin = registry.get(name)
+        params = {p: dim.gently_first()[-1] for p, dim in plugin.params.items()}
+        with plugin.applied(pipe, params) as call:
+            first = generate(call, **options)
+            assert same(first, generate(call, **options)), name
+        assert not same(first, generate(pipe, **options)), name
+
+
+def test_only_hooks_that_know_of_no_halves_are_refused_in_turn():
     class Hooks:
         def __init__(self, run):
             pass
 
+    class Apart(Hooks):
+        halves_apart = True
+
     pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
     run = LiveRun(pipe)
     run.put(Hooks)
+    run.put(Apart)
     run.start()
     generate(pipe, steps=2, guidance=1.0)
-    with pytest.raises(RuntimeError, match="Hooks would take the second for the next step"):
+    with pytest.raises(RuntimeError, match="after the other, and Hooks would mix them up"):
         generate(pipe, steps=2)
+
+
+@pytest.mark.parametrize("patch", [(1, 2, 2), [2, 2], 2])
+def test_patches_may_have_an_edge_for_each_axis(patch):
+    pipe = tiny_pipeline("chroma", FLOW_SCHEDULER)
+    pipe.transformer.register_to_config(patch_size=patch)
+    run = LiveRun(pipe)
+    run.start()
+    generate(pipe, steps=1)
+    assert run.width == 8  # 16 channels of packed latents
 
 
 def test_schedulers_that_repeat_timesteps_run_under_everything():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from accelerate import cpu_offload
 from diffusers import FirstBlockCacheConfig, PyramidAttentionBroadcastConfig
-from diffusers.hooks import apply_pyramid_attention_broadcast
+from diffusers.hooks import apply_first_block_cache, apply_pyramid_attention_broadcast
 
 from accel_opt.accelerators import registry, stack
 from accel_opt.accelerators.model import setup_of
@@ -149,7 +149,9 @@ def test_a_cache_that_is_on_already_is_recorded_and_refused(name):
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.2))
     cached = generate(pipe, steps=4)
     assert setup_of(pipe) == {"cache": "FirstBlockCacheConfig"}
-    assert "disable_cache() first" in stack.supports((name,), pipe).reason
+    reason = stack.supports((name,), pipe).reason
+    assert "disable_cache() first" in reason
+    assert "anew" not in reason
     for put in (registry.get(name).applied, lambda p, params: stack.apply(p, {name: params})):
         with pytest.raises(RefusedError, match=r"disable_cache\(\) first"):
             put(pipe, CACHES[name])
@@ -158,7 +160,8 @@ def test_a_cache_that_is_on_already_is_recorded_and_refused(name):
     assert setup_of(pipe) == {}
     with registry.get(name).applied(pipe, CACHES[name]) as call:
         assert setup_of(pipe) == {}, "our own is no setup"
-        assert not same(generate(call, steps=8), generate(tiny_pipeline("flux", FLOW_SCHEDULER)))
+        uncached = generate(tiny_pipeline("flux", FLOW_SCHEDULER), steps=8)
+        assert not same(generate(call, steps=8), uncached)
     assert same(generate(pipe, steps=4), plain)
 
 
@@ -170,6 +173,17 @@ def test_a_cache_without_enable_cache_is_found():
     apply_pyramid_attention_broadcast(pipe.unet, config)
     assert setup_of(pipe) == {"cache": "pyramid_attention_broadcast"}
     assert "load the pipeline anew" in stack.supports(CONFIG, pipe).reason
+
+
+def test_only_enabled_caches_are_said_to_be_disabled():
+    pipe = tiny_pipeline("flux", FLOW_SCHEDULER)
+    apply_first_block_cache(pipe.transformer, FirstBlockCacheConfig(threshold=0.2))
+    reason = stack.supports(("pab",), pipe).reason
+    assert "load the pipeline anew" in reason
+    assert "disable_cache" not in reason, "it would do nothing"
+    pipe.transformer.disable_cache()
+    assert stack.supports(("pab",), pipe).reason == reason
+    assert stack.supports(("pab",), tiny_pipeline("flux", FLOW_SCHEDULER)) is None
 
 
 def test_a_compiled_denoiser_is_refused_and_a_compiled_decoder_recorded():
