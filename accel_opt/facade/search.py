@@ -104,7 +104,9 @@ def search_problem(problem: PipelineProblem, on_event: OnEvent = ignore) -> Sear
                 "name a model"
             )
         ended, threads = together(spec, on_event)
-    plan, space = divided(problem.plan(), threads), problem.space
+    # What does not fit the pipeline is said before prompts and scorer are fetched.
+    space = problem.space
+    plan = divided(problem.plan(), threads)
     if ended is not None:
         plan = replace(plan, allow_drift=False)
     seconds = problem.evaluator.warm_up(plan.batch_size)

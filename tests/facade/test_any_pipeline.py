@@ -87,7 +87,7 @@ def test_a_model_whose_work_is_not_counted_is_searched_by_seconds(tmp_path):
 def test_what_was_done_to_a_pipeline_is_refused_without_naming_an_accelerator(tmp_path):
     pipe = tiny_pipeline("flux", "FlowMatchEulerDiscreteScheduler")
     pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=0.1))
+    scorer = str(shapes.clip_folder())
     with pytest.raises(RefusedError, match=r"disable_cache\(\)") as refused:
-        scorer = str(shapes.clip_folder())
         accel_opt.search(pipe, **SMALL, model="mine", scorer=scorer, out=tmp_path)
     assert "--accelerators" not in str(refused.value)
