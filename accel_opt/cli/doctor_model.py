@@ -26,18 +26,21 @@ def model_checks(name: str, steps: int, scheduler: str | None) -> list[dict[str,
     Args:
         name: Catalogue name, hub id or folder.
         steps: Inference steps that the ranges are for.
-        scheduler: Nickname or class name; None takes the model's own.
+        scheduler: Nickname or class name; None takes what a search would take.
 
     Raises:
         InputError: No such model; or its configurations are needed, and cannot be had.
     """
     from accel_opt.accelerators import stack
+    from accel_opt.core.spec import StudySpec
     from accel_opt.pipelines import find_model
-    from accel_opt.pipelines.own import own_defaults_of
+    from accel_opt.pipelines.hub import HubOptions
+    from accel_opt.pipelines.own import own_defaults
 
     model = find_model(name)
-    pipe, weights = _pipeline(model, scheduler)
-    own = own_defaults_of(pipe) if not model.pipeline_class else None
+    own = None if model.pipeline_class else own_defaults(model, HubOptions())
+    usual = own.scheduler if own else StudySpec().scheduler
+    pipe, weights = _pipeline(model, scheduler or usual)
     guidance = own.guidance_scale if own else model.guidance_scale
     run = stack.run_info(pipe, steps, guidance or 0.0)
     return [*_running(model, pipe, steps, guidance, weights), *_accelerators(pipe, run)]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from accel_opt.core.errors import InputError
 from accel_opt.core.imports import imports_explained
 from accel_opt.core.quiet import loading_quietly
 from accel_opt.core.weight_files import has_weights
 from accel_opt.pipelines import Model
-from accel_opt.pipelines.hub import HubOptions, read_index, read_json, source_of
+from accel_opt.pipelines.hub import HubOptions, has_part, read_index, read_json, source_of
 from accel_opt.pipelines.schedulers import set_scheduler
-from accel_opt.pipelines.text_to_image import pipeline_class
+from accel_opt.pipelines.text_to_image import part_class, pipeline_class
 
 # Parts that have no weights, by how their classes are called; and one that is never loaded.
 _WEIGHTLESS = ("Tokenizer", "TokenizerFast", "Scheduler", "Processor", "FeatureExtractor")
@@ -52,11 +51,12 @@ def shell(source: str, index: dict[str, Any], kind: str, scheduler: str | None) 
     """
     with imports_explained(), loading_quietly("diffusers", "transformers"):
         found = pipeline_class(index, source)
-        denoiser = "unet" if index.get("unet") else "transformer"
+        denoiser = "unet" if has_part(index, "unet") else "transformer"
+        network = part_class(index, denoiser, source)
         parts = dict.fromkeys(found._get_signature_keys(found)[0])  # noqa: SLF001
-        parts[denoiser] = _network(_class(index, denoiser, source), _config(source, denoiser, kind))
+        parts[denoiser] = _network(network, _config(source, denoiser, kind))
         steps = _config(source, "scheduler", kind, "scheduler_config.json")
-        parts["scheduler"] = _class(index, "scheduler", source).from_config(steps)
+        parts["scheduler"] = part_class(index, "scheduler", source).from_config(steps)
         # Its constructor would look into text encoders and decoders that are not there.
         pipe = found.__new__(found)
         pipe.register_modules(**parts)
@@ -80,21 +80,6 @@ def lacking(folder: Path, index: dict[str, Any]) -> list[str]:
 def _is_part(value: Any) -> bool:
     # Package and class; other settings may be lists as well, and parts left out are two nulls.
     return isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value)
-
-
-def _class(index: dict[str, Any], name: str, source: str) -> Any:
-    import diffusers
-
-    library, kind = index.get(name) or (None, None)
-    if library != "diffusers":
-        raise InputError(f"{source}: its {name} is no class of diffusers; accel_opt runs no other")
-    found = getattr(diffusers, str(kind), None)
-    if found is None:
-        raise InputError(
-            f"{source}: its {name} is a {kind}, which diffusers {diffusers.__version__} does not "
-            "have; it may come from a newer one: pip install -U diffusers"
-        )
-    return found
 
 
 def _network(found: Any, config: dict[str, Any]) -> Any:

@@ -11,7 +11,7 @@ from accel_opt.core.errors import InputError
 from accel_opt.pipelines.catalogue import FOR_TRANSFORMERS, Model
 from accel_opt.pipelines.hub import HubOptions, has_part, read_index, read_json, source_of
 from accel_opt.pipelines.schedulers import is_distilled, process_of
-from accel_opt.pipelines.text_to_image import pipeline_class
+from accel_opt.pipelines.text_to_image import part_class, pipeline_class
 
 _USUAL = "DDIMScheduler"
 # By the beginning of the pipeline's class; what else fits a model, `doctor --model` says.
@@ -45,20 +45,12 @@ def own_defaults(model: Model, options: HubOptions) -> Own:
         HubUnreachableError: Neither cached nor reachable.
         InputError: Gated, missing, or no text-to-image pipeline.
     """
-    import diffusers
-
     source = source_of(model, options) if model.kind == "hub" else model.source
     index = read_index(source, model.kind, options)
     found = pipeline_class(index, source)
     if not has_part(index, "scheduler"):
         raise InputError(f"{source} names no scheduler; it is no diffusers pipeline to search")
-    name = str(index["scheduler"][1])
-    scheduler = getattr(diffusers, name, None)
-    if scheduler is None:
-        raise InputError(
-            f"{source} is run by a {name}, which diffusers {diffusers.__version__} does not have; "
-            "it may come from a newer one: pip install -U diffusers"
-        )
+    scheduler = part_class(index, "scheduler", source)
     config = read_json(source, model.kind, "scheduler/scheduler_config.json", options)
     denoiser = "unet" if has_part(index, "unet") else "transformer"
     return _own(found, denoiser, scheduler, config)

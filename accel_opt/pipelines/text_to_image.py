@@ -46,6 +46,26 @@ def pipeline_class(index: Mapping[str, Any], source: str) -> Any:
     return found
 
 
+def part_class(index: Mapping[str, Any], name: str, source: str) -> Any:
+    """The class of one part of a pipeline, as its model_index.json names it.
+
+    Raises:
+        InputError: It is none of diffusers', or this diffusers does not have it.
+    """
+    import diffusers
+
+    library, kind = index.get(name) or (None, None)
+    if library != "diffusers":
+        raise InputError(f"{source}: its {name} is no class of diffusers; accel_opt runs no other")
+    found = getattr(diffusers, str(kind), None)
+    if found is None:
+        raise InputError(
+            f"{source}: its {name} is a {kind}, which diffusers {diffusers.__version__} does not "
+            "have; it may come from a newer one: pip install -U diffusers"
+        )
+    return found
+
+
 def check_text_to_image(pipe: Any) -> None:
     """Refuses a pipeline object that makes no images from text alone.
 
