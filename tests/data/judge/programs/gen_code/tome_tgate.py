@@ -31,8 +31,13 @@ class LiveRun:
 
     A run begins where the pipeline calls `scheduler.set_timesteps`: every cache is dropped there.
     Calls are counted, timesteps are never looked up: some schedulers repeat them (Heun), and
-    image-to-image pipelines start in the middle. A pipeline that makes more calls than there are
-    timesteps (the guidance halves one after the other) would mix them up, and raises.
+    image-to-image pipelines start in the middle. A second call with the very same latents is the
+    other half of guidance (Chroma, CogView4, QwenImage, Lumina 2 call the halves one after the
+    other): it keeps the number. Hooks that know of no halves would mix the two up, and with them
+    it raises, as it does after more calls than there are timesteps.
+
+    Caches are dropped after the last call too, so that the decoder gets the memory; after a last
+    call whose second half was expected and did not come, they stay until the next run begins.
 
     Guidance doubles the batch exactly when the denoiser gets two times as many samples as
     `pipe.prepare_latents` made. That holds for pipelines that keep their guidance to themselves
@@ -45,8 +50,11 @@ class LiveRun:
         barriers: Calls at which every cache across steps must be filled anew.
         steps: Denoiser calls that the schedule foresees.
         index: Number of the current call, from 0; -1 before the first.
+        half: 1 in the second of two calls with one number, else 0.
+        mixing: Hooks that would mix up halves that are called in turn: those that do not say by
+            an attribute `halves_apart = True` that they keep what they remember of them apart.
         guided: Whether the current call's batch holds an unconditional and a conditional half.
-        height: Rows of tokens at the denoiser's finest level.
+        height: Rows of tokens at the denoiser's finest level, where latents are (B, C, H, W).
         width: Columns of tokens there.
         active: Parameters of the hooks that were put on, by the name of their class.
     """
@@ -58,9 +66,13 @@ class LiveRun:
         self.barriers = frozenset(barriers)
         self.steps = 0
         self.index = -1
+        self.half = 0
+        self.mixing: list[str] = []
         self.guided = False
         self.height = self.width = 0
         self.active: dict[str, dict[str, Any]] = {}
+        self._last: Any = None  # input of the latest call
+        self._in_turn = False  # whether this number, or else the one before it, was used twice
         self._latents: int | None = None  # samples without guidance's copies
         self._latents_are_new = False
         self._scheduler: Any = None
@@ -68,11 +80,16 @@ class LiveRun:
 
     def put(self, hooks: Callable[..., object], **params: Any) -> None:
         """Puts an accelerator's hooks on, innermost first, and notes what they are."""
-        hooks(self, **params)
-        self.active[getattr(hooks, "__name__", "")] = params
+        name = getattr(hooks, "__name__", "")
+        if not getattr(hooks(self, **params), "halves_apart", False):
+            self.mixing.append(name)
+        self.active[name] = params
 
     def on_reset(self, reset: Callable[[], object]) -> None:
-        """Calls `reset` when a run begins and after its last denoiser call."""
+        """Calls `reset` when a run begins and after its last denoiser call.
+
+        Where guidance begins at the last call, that is after each of its halves.
+        """
         self._resets.append(reset)
 
     def start(self) -> None:
@@ -97,7 +114,7 @@ class LiveRun:
         Returns:
             The denoiser's output for 2B samples.
         """
-        size = self._sample(args, kwargs).shape[0] // 2
+        size = self.sample(args, kwargs).shape[0] // 2
 
         def cut(value: Any) -> Any:
             if isinstance(value, (tuple, list)):
@@ -115,7 +132,7 @@ class LiveRun:
 
     def _begin(self) -> None:
         self.steps = len(self._scheduler.timesteps)
-        self.index = -1
+        self.index, self.half, self._last, self._in_turn = -1, 0, None, False
         if not self._latents_are_new:
             self._latents = None
         self._reset()
@@ -161,22 +178,33 @@ class LiveRun:
 
         @functools.wraps(original)
         def forward(*args: Any, **kwargs: Any) -> Any:
-            self._count(self._sample(args, kwargs))
+            self._count(self.sample(args, kwargs))
             output = original(*args, **kwargs)
-            if self.index + 1 == self.steps:
-                self._reset()  # the decoder gets the memory
+            if self.index + 1 == self.steps and self.half == self._in_turn:
+                self._reset()
             return output
 
         self.denoiser.forward = forward
 
     def _count(self, sample: Any) -> None:
+        if sample is self._last and not self.half:
+            if self.mixing:
+                raise RuntimeError(
+                    "the denoiser was called for one half of guidance after the other, and "
+                    f"{', '.join(self.mixing)} would mix them up; use accelerators whose hooks "
+                    "know of halves, or no guidance"
+                )
+            self.half, self._in_turn = 1, True
+            return
+        self._in_turn, self.half, self._last = self.half == 1, 0, sample
         self.index += 1
         self._latents_are_new = False
         if self.index >= self.steps > 0:
             raise RuntimeError(
                 f"the denoiser was called more often than the schedule's {self.steps} times: "
                 "accelerators count calls, and need a pipeline that makes one for each timestep "
-                "after scheduler.set_timesteps"
+                "after scheduler.set_timesteps (or it calls the halves of guidance with latents "
+                "that are not the same object)"
             )
         n_samples = sample.shape[0]
         if self._latents is None:
@@ -185,10 +213,13 @@ class LiveRun:
             self._latents = half if copies else n_samples
         self.guided = n_samples == 2 * self._latents
         patch = getattr(self.denoiser.config, "patch_size", None) or 1
+        if not isinstance(patch, int):
+            patch = patch[-1]  # of frames, rows and columns
         self.height, self.width = sample.shape[-2] // patch, sample.shape[-1] // patch
 
     @staticmethod
-    def _sample(args: Any, kwargs: Any) -> Any:
+    def sample(args: Any, kwargs: Any) -> Any:
+        """The latents among the arguments of a denoiser call."""
         if args:
             return args[0]
         return kwargs["sample"] if "sample" in kwargs else kwargs["hidden_states"]
